@@ -1,0 +1,105 @@
+"""One engine per process, and the unit of work: one transaction, with the events that it tells."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from chassis.outbox import outbox_row, record
+from contracts.events.base import Event
+
+_AWAY = ("08", "57P", "53")
+
+
+class UnitOfWork:
+    """A transaction on `connection`, and the events that become known with it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._rows: list[dict[str, Any]] = []
+        self._told = False
+
+    def tell(self, event: Event, *, sequence: int = 0) -> None:
+        """Let the event be published if, and only if, this unit of work commits.
+
+        `sequence` is the aggregate's version, given under its row lock; 0 for facts that commute.
+        """
+        self._rows.append(outbox_row(event, sequence))
+
+    def told(self) -> None:
+        """Say that a statement of this unit of work wrote to the outbox by itself."""
+        self._told = True
+
+    def record_events(self) -> bool:
+        """Write what was told to the outbox; whether there is anything for the relay."""
+        if self._rows:
+            record(self.connection, self._rows)
+            self._rows = []
+            self._told = True
+        return self._told
+
+
+class Database:
+    """A service's own database. `on_told` is called after each commit that left events in the outbox."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.url = url
+        self.on_told: Callable[[], None] = lambda: None
+        self.engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=2.0,
+            connect_args={
+                "connect_timeout": 3,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "options": "-c timezone=UTC -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000",
+            },
+        )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[UnitOfWork]:
+        """A transaction that commits when the block ends well and rolls back when it raises."""
+        with self.engine.begin() as connection:
+            unit_of_work = UnitOfWork(connection)
+            yield unit_of_work
+            told = unit_of_work.record_events()
+        if told:
+            self.on_told()
+
+    @contextmanager
+    def single_statement(self) -> Iterator[UnitOfWork]:
+        """For work that is one statement (a read, or a hot change that writes the outbox itself): commits with it."""
+        with self._autocommit.connect() as connection:
+            unit_of_work = UnitOfWork(connection)
+            yield unit_of_work
+            told = unit_of_work.record_events()
+        if told:
+            self.on_told()
+
+    def ping(self) -> None:
+        """Raise when the database does not answer."""
+        with self.single_statement() as unit_of_work:
+            unit_of_work.connection.exec_driver_sql("select 1")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def is_database_away(error: BaseException) -> bool:
+    """Whether the error says that the database cannot be reached or has no room, rather than that the work is wrong."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return original.sqlstate is None or original.sqlstate.startswith(_AWAY)

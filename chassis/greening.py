@@ -1,0 +1,20 @@
+"""Makes a process cooperative under eventlet. Called before anything else is imported, and only in nameko's processes."""
+
+import os
+
+
+def patch() -> None:
+    """Patch the standard library for eventlet and psycopg for waiting in its hub.
+
+    psycopg's C implementation waits in C and would block every greenlet; its Python wait function goes through the
+    patched `select`. Raises `RuntimeError` when psycopg was imported too early to obey.
+    """
+    os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
+    import eventlet
+
+    eventlet.monkey_patch()
+
+    from psycopg import waiting
+
+    if waiting.wait is not waiting.wait_selector:
+        raise RuntimeError("psycopg was imported before greening: it would block every greenlet of this process")

@@ -1,0 +1,1 @@
+"""Everything that makes the academy run on one machine: PostgreSQL, RabbitMQ, the supervisor and the command line."""

@@ -1,0 +1,1 @@
+"""What the services say to one another: events, the bus's topology, and errors. Imports nothing of ours."""

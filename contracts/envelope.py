@@ -1,0 +1,47 @@
+"""The envelope of every event: CloudEvents 1.0 in structured JSON, with the partitioning, sequence and tracing attributes.
+
+Attribute names follow the CloudEvents rule (lower case letters and digits), so `correlation_id` travels as `correlationid`.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One event on the wire. `data` stays encoded until its type is known.
+
+    `partition_key` is the aggregate's id; `sequence` grows by one with each change of that aggregate (0 where facts
+    commute and no order is needed).
+    """
+
+    id: UUID
+    source: str
+    type: str
+    time: datetime
+    subject: str
+    data: msgspec.Raw
+    specversion: str = "1.0"
+    datacontenttype: str = "application/json"
+    dataschema: str
+    partition_key: str = msgspec.field(name="partitionkey")
+    sequence: int = 0
+    correlation_id: str | None = msgspec.field(name="correlationid", default=None)
+    causation_id: str | None = msgspec.field(name="causationid", default=None)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The envelope as the body of a message."""
+    return _encoder.encode(envelope)
+
+
+def decode(body: bytes) -> Envelope:
+    """The envelope in the body of a message. Raises `msgspec.MsgspecError` when it is none."""
+    return _decoder.decode(body)

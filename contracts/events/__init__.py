@@ -1,0 +1,26 @@
+"""Every event of the academy, by its type. One fact per event, named in the past tense.
+
+Adding an optional field keeps the version; anything else is a new event (`.v2`) published beside the old one. The
+schemas in `contracts/schemas/` are what was promised; `tests/contract` holds these classes to them.
+"""
+
+from contracts.events.accounts import UserChanged, UserRegistered
+from contracts.events.base import Event
+from contracts.events.catalog import CourseChanged, QuizChanged
+from contracts.events.gamification import LevelReached, StreakExtended, XpAwarded
+from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
+
+EVENTS: tuple[type[Event], ...] = (
+    UserRegistered,
+    UserChanged,
+    CourseChanged,
+    QuizChanged,
+    LessonCompleted,
+    CourseCompleted,
+    DayStudied,
+    XpAwarded,
+    LevelReached,
+    StreakExtended,
+)
+
+BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENTS}
