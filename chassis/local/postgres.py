@@ -58,7 +58,7 @@ class PostgresServer:
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Make the data folder when there is none, start the server and wait until it answers; StartError if it cannot."""
+        """Make the data folder if there is none, start the server, wait until it answers; StartError if it cannot."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         make_directory(self.directory, self._owner)
         programs = self._programs()
@@ -115,7 +115,7 @@ class PostgresServer:
         return not self.ended() and self.answers()
 
     def _initialise(self, programs: Path) -> None:
-        """Make the data folder under another name first, so that an interrupted start leaves no half-made one behind."""
+        """Make the data folder under another name first, so that an interrupted start leaves no half-made one."""
         unfinished = self.directory / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         password_file = self.directory / "password"
@@ -144,7 +144,9 @@ class PostgresServer:
                 self._owner,
             )
             if process.wait() != 0:
-                raise StartError(f"PostgreSQL's data folder could not be made. {self.log} ends:\n{last_lines(self.log)}")
+                raise StartError(
+                    f"PostgreSQL's data folder could not be made. {self.log} ends:\n{last_lines(self.log)}"
+                )
         finally:
             password_file.unlink()
         unfinished.rename(self.directory / "data")

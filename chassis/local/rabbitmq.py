@@ -7,9 +7,7 @@ would outlive the node and is therefore started and ended by us) are its own, an
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -158,7 +156,7 @@ class RabbitNode:
         return not self.ended() and self.answers()
 
     def _environment(self) -> dict[str, str]:
-        """Write the node's configuration and return its whole environment: nothing of the system's node shows through."""
+        """Write the node's configuration; return its whole environment, nothing of the system's node in it."""
         assert self.ports is not None
         listener, distribution, mapper = self.ports
         here = self.directory
@@ -175,7 +173,6 @@ class RabbitNode:
         (here / "rabbitmq.conf").chmod(0o600)
         (here / "advanced.config").write_text("[].\n")
         (here / "enabled_plugins").write_text("[].\n")
-        # A boot slower than this machine's usual one must not make epmd believe in a second node of the same name.
         return {
             "PATH": os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/bin",
             "LC_ALL": "C.UTF-8",
@@ -234,7 +231,9 @@ class RabbitContainer:
         if not self.answers():
             self.log.write_text(_docker("logs", self.name).stdout)
             self.stop()
-            raise StartError(f"RabbitMQ's container took no connections. The end of {self.log}:\n{last_lines(self.log)}")
+            raise StartError(
+                f"RabbitMQ's container took no connections. The end of {self.log}:\n{last_lines(self.log)}"
+            )
 
     def answers(self) -> bool:
         """Return whether the node lets us in."""

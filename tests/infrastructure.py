@@ -1,0 +1,121 @@
+"""The PostgreSQL server and the RabbitMQ that tests use: from outside, from containers, or shared by the checkout."""
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from chassis.local import rabbitmq
+from chassis.local.infrastructure import Infrastructure, locked
+from chassis.local.places import CHECKOUT, STATE
+from chassis.migrations import migrate, package_of
+
+DATABASE_VARIABLE = "TANKA_TEST_DATABASE_URL"
+AMQP_VARIABLE = "TANKA_TEST_AMQP_URI"
+CONTAINERS_VARIABLE = "TANKA_TEST_CONTAINERS"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the tests find PostgreSQL (a server URL) and RabbitMQ."""
+
+    database_url: str
+    amqp_uri: str
+
+
+def servers() -> Servers:
+    """Return the servers named by the environment, else the pair that all test runs of this checkout share."""
+    database_url = os.environ.get(DATABASE_VARIABLE) or os.environ.get("DATABASE_URL")
+    amqp_uri = os.environ.get(AMQP_VARIABLE) or os.environ.get("AMQP_URI")
+    if database_url and amqp_uri:
+        return Servers(database_url, amqp_uri)
+    pair = shared_pair(database_url, amqp_uri)
+    return Servers(pair.database_url, pair.amqp_uri)
+
+
+def shared_pair(database_url: str | None = None, amqp_uri: str | None = None) -> Infrastructure:
+    """Return the background pair of this checkout, started anew when it does not answer. `./tanka down` ends it."""
+    state = STATE / "test"
+    with locked(STATE / "test.lock"):
+        pair = Infrastructure(state, "test", print, True, database_url, amqp_uri)
+        if not pair.answers():
+            pair.remove()
+            pair.start()
+        return pair
+
+
+@contextlib.contextmanager
+def containers() -> Iterator[Servers]:
+    """Run PostgreSQL and RabbitMQ in containers for as long as the block lasts."""
+    from testcontainers.postgres import PostgresContainer
+    from testcontainers.rabbitmq import RabbitMqContainer
+
+    password = secrets.token_urlsafe(16)
+    postgres = PostgresContainer("postgres:18", username="tanka", password=password, dbname="postgres", driver=None)
+    broker = RabbitMqContainer(rabbitmq.IMAGE, username=rabbitmq.USER, password=password)
+    with postgres.with_command("postgres -c max_connections=300 -c fsync=off"), broker:
+        host, port = broker.get_container_host_ip(), broker.get_exposed_port(broker.port)
+        yield Servers(postgres.get_connection_url(), f"amqp://{rabbitmq.USER}:{password}@{host}:{port}//")
+
+
+@contextlib.contextmanager
+def throwaway_database(server_url: str, service: str) -> Iterator[str]:
+    """Make a migrated database of the service for as long as the block lasts; yield its SQLAlchemy URL.
+
+    It is a copy of a template that is migrated once per state of the migrations.
+    """
+    template = _template(server_url, service)
+    name = f"{service}_{secrets.token_hex(6)}"
+    with _connection(server_url) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+    try:
+        yield database_url(server_url, name)
+    finally:
+        with _connection(server_url) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def database_url(server_url: str, name: str) -> str:
+    """Return SQLAlchemy's URL of a database on the server."""
+    url = make_url(server_url).set(drivername="postgresql+psycopg", database=name)
+    return url.render_as_string(hide_password=False)
+
+
+def _template(server_url: str, service: str) -> str:
+    """Return the name of the service's migrated template database, made when it is missing."""
+    name = f"template_{service}_{_migrations_digest(service)}"
+    with _connection(server_url) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+            unfinished = f"unfinished_{name}"
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(unfinished)))
+            migrate(database_url(server_url, unfinished), service)
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(name))
+            )
+    return name
+
+
+def _migrations_digest(service: str) -> str:
+    digest = hashlib.sha256()
+    package = CHECKOUT.joinpath(*package_of(service).split("."))
+    for folder in (CHECKOUT / "chassis" / "migrations", package / "migrations"):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.read_bytes())
+    for path in sorted(Path(package).rglob("tables.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:10]
+
+
+def _connection(server_url: str) -> psycopg.Connection:
+    url = make_url(server_url).set(drivername="postgresql", database="postgres")
+    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, connect_timeout=10)

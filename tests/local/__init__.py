@@ -1,0 +1,1 @@
+"""Tests of what runs the academy on one machine."""
