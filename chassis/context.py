@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-
-import structlog
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,22 +28,26 @@ def current_trace() -> Trace:
     return _trace.get()
 
 
+def bind_trace(trace: Trace) -> None:
+    """Put the rest of this context (thread or greenlet) under the trace."""
+    _trace.set(trace)
+
+
 @contextmanager
 def traced(trace: Trace) -> Iterator[None]:
-    """Do the work of the block under this trace; its ids appear in every log line."""
+    """Do the work of the block under this trace."""
     token = _trace.set(trace)
-    ids = {
-        name: value
-        for name, value in (
-            ("request_id", trace.request_id),
-            ("correlation_id", trace.correlation_id),
-            ("event_id", trace.event_id),
-        )
-        if value is not None
-    }
-    bound = structlog.contextvars.bind_contextvars(**ids)
     try:
         yield
     finally:
-        structlog.contextvars.reset_contextvars(**bound)
         _trace.reset(token)
+
+
+def add_trace(_logger: Any, _name: str, line: dict[str, Any]) -> dict[str, Any]:
+    """A structlog processor that puts the ids of the present work into the line."""
+    trace = _trace.get()
+    for name in ("request_id", "correlation_id", "event_id"):
+        value = getattr(trace, name)
+        if value is not None:
+            line[name] = value
+    return line

@@ -34,6 +34,7 @@ class Settings:
     database_pool_size: int = 8
     rpc_deadline: float = 2.0
     log_level: str = "info"
+    private_address: str = "127.0.0.1"
     public_url: str = "http://127.0.0.1:8000"
     front_url: str = "http://127.0.0.1:3000"
     front_origins: tuple[str, ...] = ("http://127.0.0.1:3000", "http://localhost:3000")

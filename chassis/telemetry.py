@@ -8,6 +8,8 @@ import msgspec
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from chassis.context import add_trace
+
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 RPC_SERVED = Histogram("rpc_served_seconds", "Calls served", ["method", "outcome"], buckets=BUCKETS)
@@ -37,7 +39,7 @@ def configure_logs(process: str, level: str = "info") -> None:
         return line
 
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        add_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_process,
@@ -62,8 +64,10 @@ def configure_logs(process: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.WARNING))
+    # nameko logs every answer on purpose as an error; the entry points log what is one
+    logging.getLogger("nameko.containers").setLevel(logging.CRITICAL)
 
 
 def get_logger(name: str) -> Any:
     """A structured logger: `log.info("what happened", field=value)`."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(component=name)

@@ -4,6 +4,9 @@ Adding an optional field keeps the version; anything else is a new event (`.v2`)
 schemas in `contracts/schemas/` are what was promised; `tests/contract` holds these classes to them.
 """
 
+import msgspec
+
+from contracts.envelope import Envelope, decode
 from contracts.events.accounts import UserChanged, UserRegistered
 from contracts.events.base import Event
 from contracts.events.catalog import CourseChanged, QuizChanged
@@ -24,3 +27,18 @@ EVENTS: tuple[type[Event], ...] = (
 )
 
 BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENTS}
+
+
+class Undecodable(Exception):
+    """The body of a message is no event that we know; the message says why."""
+
+
+def read(body: bytes | str | memoryview) -> tuple[Envelope, Event]:
+    """The envelope and the event in the body of a message. Raises `Undecodable`."""
+    try:
+        envelope = decode(body.encode() if isinstance(body, str) else bytes(body))
+        return envelope, msgspec.json.decode(envelope.data, type=BY_TYPE[envelope.type])
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Undecodable(str(error)) from error
+    except KeyError as error:
+        raise Undecodable(f"unknown event type {error}") from error

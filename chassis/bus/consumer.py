@@ -1,0 +1,104 @@
+"""nameko's consumer, made to stop in order: it cancels, lets the work under way finish and acknowledge, then closes."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from kombu import Connection, Queue
+from kombu.transport.pyamqp import Channel
+from nameko.amqp.consume import Consumer as NamekoConsumer
+
+from chassis import telemetry
+from chassis.bus.broker import POLL, connect
+
+DRAIN_LIMIT = 25.0
+"""Seconds that work under way may take after the stop; Kubernetes kills after 30."""
+
+_log = telemetry.get_logger("bus")
+
+
+class DrainingConsumer(NamekoConsumer):
+    """Reads one queue and hands each raw message to `on_raw`, undecoded; every one must be settled with `settle`."""
+
+    def __init__(
+        self,
+        amqp_uri: str,
+        queue: Queue,
+        prefetch_count: int,
+        on_raw: Callable[[Any], None],
+        declare: Callable[[Channel], None],
+    ) -> None:
+        super().__init__(amqp_uri, queues=[queue], prefetch_count=prefetch_count)
+        self._on_raw = on_raw
+        self._declare = declare
+        self._cancelling = False
+        self._consumers: list[Any] = []
+        self._settled = threading.Condition()
+        self._in_flight = 0
+        self.channel: Channel | None = None
+
+    @property
+    def connection(self) -> Connection:
+        return connect(self.amqp_uri)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether messages can arrive at present."""
+        return self.channel is not None and self.channel.connection is not None
+
+    def establish_connection(self) -> Connection:
+        connection: Connection = self.connection
+        connection.ensure_connection(self.on_connection_error, interval_start=0.2, interval_step=0.3, interval_max=2.0)
+        return connection
+
+    def on_connection_error(self, exc: Exception, interval: float) -> None:
+        _log.warning("the broker does not answer", reason=str(exc), retry_seconds=interval)
+
+    def get_consumers(self, consumer_cls: Any, channel: Channel) -> list[Any]:
+        # one fixed time limit on the socket: writers share it with the reader, which must not switch it under them
+        channel.connection.transport.sock.settimeout(POLL)
+        self._declare(channel)
+        with self._settled:
+            self._in_flight = 0
+            self.channel = channel
+        consumer = consumer_cls(queues=self.queues, on_message=self._receive, auto_declare=False)
+        consumer.qos(prefetch_count=self.prefetch_count)
+        self._consumers = [consumer]
+        return self._consumers
+
+    def on_iteration(self) -> None:
+        if self._cancelling and self._consumers:
+            for consumer in self._consumers:
+                consumer.cancel()
+            self._consumers = []
+
+    def _receive(self, message: Any) -> None:
+        # a message that arrives while we stop is not begun: the broker gives it to another when the channel closes
+        if self._cancelling:
+            return
+        with self._settled:
+            self._in_flight += 1
+        self._on_raw(message)
+
+    def is_current(self, message: Any) -> bool:
+        """Whether the message can still be acknowledged; if not, the broker delivers it again."""
+        return message.channel is self.channel and message.channel.connection is not None
+
+    def settle(self, message: Any, count: int = 1, *, multiple: bool = False) -> None:
+        """Acknowledge a message (with `multiple`, all up to it), unless its channel is gone, and let go of `count`."""
+        with self._settled:
+            if not self.is_current(message):
+                return
+            try:
+                message.channel.basic_ack(message.delivery_tag, multiple=multiple)
+            except (OSError, *message.channel.connection.connection_errors):
+                _log.warning("an acknowledgement was lost with its connection; the message comes again")
+            self._in_flight -= count
+            self._settled.notify_all()
+
+    def stop(self) -> None:
+        """Cancel, wait for the work under way (at most `DRAIN_LIMIT`), acknowledge, close."""
+        self._cancelling = True
+        with self._settled:
+            self._settled.wait_for(lambda: self._in_flight <= 0 or not self.is_connected, timeout=DRAIN_LIMIT)
+        self.should_stop = True

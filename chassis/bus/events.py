@@ -1,0 +1,255 @@
+"""The entry point of events: batches in one transaction with their inbox rows, retries with growing delay, dead letters."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from eventlet.event import Event as GreenEvent
+from kombu import Queue
+from nameko.extensions import Entrypoint
+from sqlalchemy import text
+
+from chassis import telemetry
+from chassis.bus.broker import (
+    ATTEMPT_HEADER,
+    FAILED_AT_HEADER,
+    REASON_HEADER,
+    BrokerAway,
+    dead_letter_queue_name,
+    declare_all,
+    delay_queue_name,
+    event_queue_name,
+)
+from chassis.bus.consumer import DrainingConsumer
+from chassis.bus.publisher import ConfirmedPublisher, Outgoing
+from chassis.bus.trace import TRACE_KEY
+from chassis.clock import now
+from chassis.context import Trace
+from chassis.database import UnitOfWork, is_database_away
+from contracts.envelope import Envelope
+from contracts.events import Undecodable, read
+from contracts.events.base import Event
+from contracts.topology import ConsumerQueue
+
+BATCH = 100
+PREFETCH = 2 * BATCH
+
+_CLAIM = text(
+    "insert into inbox (handler, event_id) select :handler, unnest(cast(:event_ids as uuid[])) "
+    "on conflict do nothing returning event_id"
+)
+
+_log = telemetry.get_logger("events")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An event as it reached its consumer."""
+
+    envelope: Envelope
+    event: Event
+
+
+@dataclass(frozen=True)
+class _Received:
+    message: Any
+    delivery: Delivery
+
+
+class EventConsumer(Entrypoint):  # type: ignore[misc]
+    """Hands the queue's events to a service method as `(unit_of_work, deliveries)`, each event once.
+
+    The deliveries of one call are committed together; the order means nothing. A method that raises is called again
+    for each event alone, then each failing one after growing delays, then the event waits in the dead-letter queue.
+    While the database or the broker is away nothing is counted, acknowledged or lost.
+    """
+
+    def __init__(self, queue: ConsumerQueue) -> None:
+        super().__init__()
+        self.queue = queue
+
+    def setup(self) -> None:
+        resources = self.container.service_cls.resources
+        self._settings = resources.settings
+        self._database = resources.database
+        self._waiting: deque[Any] = deque()
+        self._arrived = threading.Event()
+        self._stopped = False
+        self._publisher = ConfirmedPublisher(
+            self._settings.amqp_uri, self._settings.bus_prefix, self._settings.bus_retry_delays
+        )
+        self.consumer = DrainingConsumer(
+            self._settings.amqp_uri,
+            Queue(event_queue_name(self._settings.bus_prefix, self.queue), no_declare=True),
+            PREFETCH,
+            self._receive,
+            lambda channel: declare_all(channel, self._settings.bus_prefix, self._settings.bus_retry_delays),
+        )
+        resources.consumers.append(self.consumer)
+
+    def start(self) -> None:
+        self.container.spawn_managed_thread(self.consumer.run)
+        self.container.spawn_managed_thread(self._work)
+        self.consumer.wait_until_consumer_ready()
+
+    def stop(self) -> None:
+        self.consumer.stop()
+        self._stopped = True
+        self._arrived.set()
+        self._publisher.close()
+
+    def _receive(self, message: Any) -> None:
+        self._waiting.append(message)
+        self._arrived.set()
+
+    def _work(self) -> None:
+        while not self._stopped:
+            self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                taken = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                current = [message for message in taken if self.consumer.is_current(message)]
+                if current:
+                    self._settle_batch(current)
+
+    def _settle_batch(self, messages: list[Any]) -> None:
+        pause = 0.1
+        while True:
+            try:
+                self._process(messages)
+                break
+            except Exception as error:
+                if not (is_database_away(error) or isinstance(error, BrokerAway)):
+                    raise
+                _log.warning("paused: the database or the broker is away", queue=self.queue.name, reason=str(error))
+                time.sleep(pause)
+                pause = min(2 * pause, 2.0)
+                if self._stopped or not self.consumer.is_current(messages[-1]):
+                    return
+        # taken in the order of delivery, so the last tag stands for all of them
+        self.consumer.settle(messages[-1], len(messages), multiple=True)
+
+    def _process(self, messages: list[Any]) -> None:
+        received: list[_Received] = []
+        for message in messages:
+            try:
+                received.append(_Received(message, Delivery(*read(message.body))))
+            except Undecodable as error:
+                self._bury(message, error)
+        if not received:
+            return
+        try:
+            self._handle(received)
+            return
+        except Exception as error:
+            if is_database_away(error):
+                raise
+            if len(received) > 1:
+                _log.warning("a batch failed; each event alone", queue=self.queue.name, size=len(received), reason=str(error))
+        for one in received:
+            try:
+                self._handle([one])
+            except Exception as error:
+                if is_database_away(error):
+                    raise
+                self._put_off(one.message, error)
+
+    def _handle(self, received: Sequence[_Received]) -> None:
+        began = time.perf_counter()
+        by_id = {item.delivery.envelope.id: item.delivery for item in received}
+        with self._database.unit_of_work() as unit_of_work:
+            fresh = self._claim(unit_of_work, sorted(by_id))
+            if fresh:
+                self._call(unit_of_work, [by_id[event_id] for event_id in fresh])
+        at = now()
+        for event_id in fresh:
+            telemetry.EVENT_LAG.labels(self.queue.name).observe((at - by_id[event_id].envelope.time).total_seconds())
+        telemetry.EVENTS_HANDLED.labels(self.queue.name, "handled").inc(len(fresh))
+        telemetry.EVENTS_HANDLED.labels(self.queue.name, "repeated").inc(len(received) - len(fresh))
+        _log.info(
+            "handled",
+            queue=self.queue.name,
+            events=len(fresh),
+            repeated=len(received) - len(fresh),
+            ms=round((time.perf_counter() - began) * 1000, 2),
+            correlation_ids=sorted({item.delivery.envelope.correlation_id or "" for item in received})[:5],
+        )
+
+    def _claim(self, unit_of_work: UnitOfWork, event_ids: list[UUID]) -> list[UUID]:
+        rows = unit_of_work.connection.execute(_CLAIM, {"handler": self.queue.name, "event_ids": event_ids})
+        return [row.event_id for row in rows]
+
+    def _call(self, unit_of_work: UnitOfWork, deliveries: list[Delivery]) -> None:
+        outcome: GreenEvent = GreenEvent()
+        self.container.spawn_worker(
+            self,
+            (unit_of_work, deliveries),
+            {},
+            context_data={TRACE_KEY: _trace_of(deliveries)},
+            handle_result=partial(_report, outcome),
+        )
+        outcome.wait()
+
+    def _put_off(self, message: Any, error: Exception) -> None:
+        attempt = int(message.headers.get(ATTEMPT_HEADER, 0))
+        delays = self._settings.bus_retry_delays
+        if attempt >= len(delays):
+            self._bury(message, error)
+            return
+        _log.warning("an event failed; it comes again", queue=self.queue.name, attempt=attempt + 1, exc_info=error)
+        telemetry.EVENTS_HANDLED.labels(self.queue.name, "retried").inc()
+        name = delay_queue_name(self._settings.bus_prefix, self.queue, delays[attempt])
+        self._publish(message, name, {ATTEMPT_HEADER: attempt + 1, REASON_HEADER: _reason(error)})
+
+    def _bury(self, message: Any, error: Exception) -> None:
+        _log.error("an event goes to the dead letters", queue=self.queue.name, reason=_reason(error), exc_info=error)
+        telemetry.EVENTS_HANDLED.labels(self.queue.name, "dead").inc()
+        name = dead_letter_queue_name(self._settings.bus_prefix, self.queue)
+        self._publish(message, name, {REASON_HEADER: _reason(error), FAILED_AT_HEADER: now().isoformat()})
+
+    def _publish(self, message: Any, queue: str, headers: dict[str, Any]) -> None:
+        returned = self._publisher.publish(
+            [
+                Outgoing(
+                    id=str(message.delivery_tag),
+                    exchange="",
+                    routing_key=queue,
+                    body=message.body.encode() if isinstance(message.body, str) else bytes(message.body),
+                    content_type=message.content_type or "application/octet-stream",
+                    headers={**_kept_headers(message.headers), **headers},
+                )
+            ]
+        )
+        if returned:
+            raise BrokerAway(f"the queue {queue} is missing")
+
+
+def _kept_headers(headers: dict[str, Any]) -> dict[str, Any]:
+    return {name: headers[name] for name in (ATTEMPT_HEADER,) if name in headers}
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
+
+
+def _trace_of(deliveries: list[Delivery]) -> Trace:
+    if len(deliveries) > 1:
+        return Trace()
+    envelope = deliveries[0].envelope
+    return Trace(correlation_id=envelope.correlation_id, event_id=str(envelope.id))
+
+
+def _report(outcome: GreenEvent, _context: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+    if exc_info is None:
+        outcome.send(None)
+    else:
+        outcome.send_exception(exc_info[1])
+    return result, None
+
+
+consumes = EventConsumer.decorator

@@ -1,0 +1,142 @@
+"""The relay: takes what was committed to the outbox, publishes it, and moves it to the event log."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from chassis import telemetry
+from chassis.bus.broker import BrokerAway
+from chassis.bus.publisher import ConfirmedPublisher, Outgoing
+from chassis.clock import now
+from chassis.database import Database, is_database_away
+from chassis.outbox import ensure_log_partitions
+from chassis.settings import Settings
+from contracts.envelope import CONTENT_TYPE, Envelope, encode
+from contracts.events import BY_TYPE
+from contracts.topology import EVENT_EXCHANGE, has_durable_consumer
+
+BATCH = 200
+POLL = 0.25
+PAUSE = 0.01
+"""Seconds between two batches: what is committed meanwhile shares the next one's confirms."""
+RETRY = 1.0
+UNROUTABLE_RETRY = timedelta(seconds=30)
+
+_LOCK = 7_402_118
+
+_TAKE = text(
+    "select position, id, type, partition_key, sequence, data::text as data, correlation_id, causation_id, recorded_at "
+    "from outbox where available_at <= clock_timestamp() order by position limit :batch"
+)
+_MOVE = text(
+    "with published as (delete from outbox where position = any(:positions) returning *) "
+    "insert into event_log (position, id, type, partition_key, sequence, data, correlation_id, causation_id, recorded_at) "
+    "select position, id, type, partition_key, sequence, data, correlation_id, causation_id, recorded_at from published"
+)
+_POSTPONE = text("update outbox set available_at = clock_timestamp() + :delay where position = any(:positions)")
+
+_log = telemetry.get_logger("relay")
+
+
+def envelope_of(row: Any) -> Envelope:
+    """The envelope of an outbox or event log row (`data` as JSON text)."""
+    event = BY_TYPE[row.type]
+    return Envelope(
+        id=row.id,
+        source=event.source(),
+        type=row.type,
+        time=row.recorded_at,
+        subject=row.partition_key,
+        data=msgspec.Raw(row.data.encode()),
+        dataschema=event.data_schema(),
+        partition_key=row.partition_key,
+        sequence=row.sequence,
+        correlation_id=row.correlation_id,
+        causation_id=row.causation_id,
+    )
+
+
+class Relay:
+    """Publishes one database's outbox on a thread of its own. Several may run; one at a time publishes."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._exchange = settings.bus_prefix + EVENT_EXCHANGE
+        self._publisher = ConfirmedPublisher(settings.amqp_uri, settings.bus_prefix, settings.bus_retry_delays)
+        self._wakened = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._partitioned_until = now()
+
+    def start(self) -> None:
+        """Begin to publish; `database.on_told` wakes the relay from now on."""
+        self._database.on_told = self.wake
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that events were committed."""
+        self._wakened.set()
+
+    def stop(self) -> None:
+        """Finish the batch under way and end."""
+        self._stopping.set()
+        self._wakened.set()
+        self._thread.join(timeout=10)
+        self._publisher.close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wakened.wait(POLL)
+            self._wakened.clear()
+            try:
+                while self._publish_batch() == BATCH and not self._stopping.is_set():
+                    self._stopping.wait(PAUSE)
+                self._stopping.wait(PAUSE)
+            except Exception as error:
+                away = isinstance(error, BrokerAway) or is_database_away(error)
+                _log.warning("events wait in the outbox", reason=str(error), exc_info=not away)
+                self._stopping.wait(RETRY)
+
+    def _publish_batch(self) -> int:
+        with self._database.engine.begin() as connection:
+            if not connection.scalar(text("select pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}):
+                return 0
+            rows = connection.execute(_TAKE, {"batch": BATCH}).all()
+            telemetry.OUTBOX_WAITING.set(len(rows))
+            if not rows:
+                return 0
+            self._ensure_partitions(connection)
+            returned = self._publisher.publish([self._outgoing(row) for row in rows])
+            published = [row.position for row in rows if str(row.id) not in returned]
+            connection.execute(_MOVE, {"positions": published})
+            telemetry.EVENTS_PUBLISHED.inc(len(published))
+            if returned:
+                self._alarm(connection, [row for row in rows if str(row.id) in returned])
+            return len(rows)
+
+    def _outgoing(self, row: Any) -> Outgoing:
+        return Outgoing(
+            id=str(row.id),
+            exchange=self._exchange,
+            routing_key=row.type,
+            body=encode(envelope_of(row)),
+            content_type=CONTENT_TYPE,
+            headers={},
+            mandatory=has_durable_consumer(row.type),
+        )
+
+    def _alarm(self, connection: Connection, rows: list[Any]) -> None:
+        positions = [row.position for row in rows]
+        connection.execute(_POSTPONE, {"positions": positions, "delay": UNROUTABLE_RETRY})
+        telemetry.EVENTS_RETURNED.inc(len(rows))
+        _log.error("no queue is bound for these events; they stay unpublished", types=sorted({row.type for row in rows}))
+
+    def _ensure_partitions(self, connection: Connection) -> None:
+        at = now()
+        if at >= self._partitioned_until:
+            ensure_log_partitions(connection, at)
+            self._partitioned_until = at + timedelta(days=1)

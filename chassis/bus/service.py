@@ -1,0 +1,61 @@
+"""What every service class is built on."""
+
+from typing import Any, ClassVar
+
+from chassis.bus.consumer import DrainingConsumer
+from chassis.bus.relay import Relay
+from chassis.bus.trace import TraceProvider
+from chassis.database import Database
+from chassis.rpc_client import RpcClient
+from chassis.settings import Settings
+
+
+class Resources:
+    """What one process of a service has: its settings, database, relay, and its client for calls to other services."""
+
+    def __init__(self, settings: Settings, service: str) -> None:
+        self.settings = settings
+        self.database = Database(settings.database_url_for(service), pool_size=settings.database_pool_size)
+        self.rpc = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, deadline=settings.rpc_deadline)
+        self.relay = Relay(self.database, settings)
+        self.consumers: list[DrainingConsumer] = []
+
+    def faults(self) -> dict[str, str]:
+        """What keeps this process from working, by the part's name; empty when it is ready."""
+        found = {}
+        try:
+            self.database.ping()
+        except Exception as error:
+            found["database"] = type(error).__name__
+        if not all(consumer.is_connected for consumer in self.consumers):
+            found["broker"] = "not connected"
+        return found
+
+    def close(self) -> None:
+        """Stop the relay, then close what is open."""
+        self.relay.stop()
+        self.rpc.stop()
+        self.database.close()
+
+
+class Service:
+    """A nameko service: set `name`, decorate methods with `rpc` or `consumes(queue)`."""
+
+    name: ClassVar[str]
+    resources: ClassVar[Resources]
+    trace: Any = TraceProvider()
+
+    @property
+    def database(self) -> Database:
+        """The service's own database."""
+        return self.resources.database
+
+    @property
+    def rpc(self) -> RpcClient:
+        """The client for calls to other services; never inside a unit of work."""
+        return self.resources.rpc
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return self.resources.settings

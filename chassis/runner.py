@@ -1,0 +1,57 @@
+"""Runs one service in this process until it is told to stop, then drains it."""
+
+import signal
+from importlib import import_module
+from typing import Any
+
+import eventlet
+from nameko import config
+from nameko.containers import ServiceContainer
+
+from chassis import health, telemetry
+from chassis.bus.service import Resources, Service
+from chassis.settings import Settings
+
+MAX_WORKERS = 64
+
+_log = telemetry.get_logger("runner")
+
+
+def run_service(name: str, private_port: int) -> None:
+    """Run the service until SIGTERM or SIGINT. The process must have been greened by `chassis.greening.patch`."""
+    settings = Settings.from_environment()
+    telemetry.configure_logs(name, settings.log_level)
+    run(load_service(name), settings, private_port)
+
+
+def run(service_class: type[Service], settings: Settings, private_port: int) -> None:
+    """Run a service's class with these settings until SIGTERM or SIGINT."""
+    name = service_class.name
+    service_class.resources = resources = Resources(settings, name)
+    with config.patch({"AMQP_URI": settings.amqp_uri, "max_workers": MAX_WORKERS}):
+        container = ServiceContainer(service_class)
+        container.start()
+        resources.relay.start()
+        health.serve(settings.private_address, private_port, resources.faults)
+        _log.info("ready", service=name, private_port=private_port)
+
+        def stop(_number: int, _frame: Any) -> None:
+            eventlet.spawn_n(container.stop)
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        container.wait()
+    resources.close()
+    _log.info("stopped", service=name)
+
+
+def load_service(name: str) -> type[Service]:
+    """The service's class. Raises `ValueError` when there is no such service."""
+    try:
+        module = import_module(f"services.{name}.service")
+    except ModuleNotFoundError as error:
+        raise ValueError(f"there is no service {name!r}") from error
+    for candidate in vars(module).values():
+        if isinstance(candidate, type) and issubclass(candidate, Service) and getattr(candidate, "name", None) == name:
+            return candidate
+    raise ValueError(f"services.{name}.service has no service class of that name")
