@@ -1,0 +1,38 @@
+"""The words for problems and refused fields, in French and English, from gettext catalogues loaded at start."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from babel.messages.pofile import read_po
+from flask import has_request_context, request
+
+Language = Literal["fr", "en"]
+LANGUAGES: tuple[Language, ...] = ("fr", "en")
+_LOCALES = Path(__file__).parent / "locales"
+
+
+class _Lenient(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "…"
+
+
+@cache
+def catalogue(language: Language) -> dict[str, str]:
+    """Every message of a language by its id (`problem.<slug>.title`, `problem.<slug>.detail`, `field.<code>`)."""
+    with (_LOCALES / language / "LC_MESSAGES" / "gateway.po").open("rb") as file:
+        messages = read_po(file, locale=language)
+    return {str(message.id): str(message.string) for message in messages if message.id and message.string}
+
+
+def say(message: str, language: Language, parameters: dict[str, Any] | None = None, *, otherwise: str = "") -> str:
+    """The message in the language with its `{parameters}` filled in; the message `otherwise` when there is none."""
+    words = catalogue(language).get(message) or catalogue(language).get(otherwise, "")
+    return words.format_map(_Lenient(parameters or {}))
+
+
+def asked_language() -> Language:
+    """The language that the request prefers (`Accept-Language`); French when it says nothing that we speak."""
+    if not has_request_context():
+        return "fr"
+    return "en" if request.accept_languages.best_match(LANGUAGES, default="fr") == "en" else "fr"

@@ -1,0 +1,39 @@
+"""Whether the gateway and the services behind it answer."""
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from gateway.dependencies import upstream
+from gateway.schemas import Out, to_json
+
+blueprint = APIBlueprint("operations", __name__, tag="Operations")
+
+
+class Live(Out):
+    """The process answers."""
+
+    status: str
+
+
+class Ready(Out):
+    """Each service by name: answering or not."""
+
+    status: str
+    services: dict[str, bool]
+
+
+@blueprint.get("/health/live")
+@blueprint.output(Live)
+def live() -> dict[str, str]:
+    """Whether this process answers."""
+    return {"status": "ok"}
+
+
+@blueprint.get("/health/ready")
+@blueprint.output(Ready)
+def ready() -> Response:
+    """Whether each service answers; 503 while one does not."""
+    services = upstream().ready()
+    everything = all(services.values())
+    body = Ready(status="ok" if everything else "degraded", services=services)
+    return Response(to_json(body), status=200 if everything else 503, content_type="application/json")
