@@ -18,13 +18,13 @@ FAILED_AT_HEADER = "x-failed-at"
 _NO_LIMIT = 1_000_000_000
 
 
-def connect(amqp_uri: str) -> Connection:
+def connect(amqp_uri: str, **transport_options: Any) -> Connection:
     """A connection not yet made, with the time limits that nameko and kombu leave out."""
     return Connection(
         amqp_uri,
         heartbeat=HEARTBEAT,
         connect_timeout=3,
-        transport_options={"read_timeout": 10, "write_timeout": 10},
+        transport_options={"read_timeout": 10, "write_timeout": 10, **transport_options},
     )
 
 

@@ -10,6 +10,7 @@ from nameko.amqp.consume import Consumer as NamekoConsumer
 
 from chassis import telemetry
 from chassis.bus.broker import POLL, connect
+from chassis.bus.coalescing import coalescing_frame_writer
 
 DRAIN_LIMIT = 25.0
 """Seconds that work under way may take after the stop; Kubernetes kills after 30."""
@@ -39,7 +40,7 @@ class DrainingConsumer(NamekoConsumer):
 
     @property
     def connection(self) -> Connection:
-        return connect(self.amqp_uri)
+        return connect(self.amqp_uri, frame_writer=coalescing_frame_writer)
 
     @property
     def is_connected(self) -> bool:
