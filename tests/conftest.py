@@ -64,14 +64,26 @@ def module_database_url_for(postgres_url: str) -> Iterator[DatabaseFactory]:
 
 
 @pytest.fixture
-def bus_prefix() -> str:
-    """A random prefix for the exchanges and queues of one test."""
-    return f"test-{secrets.token_hex(6)}."
+def retry_delays() -> set[float]:
+    """The retry delays that the test's settings name: each has queues of its own to be deleted."""
+    return set()
+
+
+@pytest.fixture
+def bus_prefix(amqp_uri: str, retry_delays: set[float]) -> Iterator[str]:
+    """A random prefix for the exchanges and queues of one test, which are deleted afterwards."""
+    prefix = f"test-{secrets.token_hex(6)}."
+    yield prefix
+    infrastructure.delete_bus(amqp_uri, prefix, retry_delays)
 
 
 @pytest.fixture
 def settings_for(
-    postgres_url: str, amqp_uri: str, bus_prefix: str, database_url_for: DatabaseFactory
+    postgres_url: str,
+    amqp_uri: str,
+    bus_prefix: str,
+    retry_delays: set[float],
+    database_url_for: DatabaseFactory,
 ) -> SettingsFactory:
     """`settings_for("progress", rpc_deadline=0.5)`: throwaway databases, a prefix, quick retries."""
 
@@ -83,7 +95,9 @@ def settings_for(
             "database_url": postgres_url,
             "database_urls": {service: database_url_for(service) for service in services},
         }
-        return Settings(**(values | changes))
+        settings = Settings(**(values | changes))
+        retry_delays.update(settings.bus_retry_delays)
+        return settings
 
     return make
 

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,14 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from chassis.bus.broker import connect, dead_letter_queue_name, delay_queue_name, event_queue_name, rpc_queue
 from chassis.local import rabbitmq
 from chassis.local.infrastructure import Infrastructure, locked
 from chassis.local.places import CHECKOUT, STATE
+from chassis.local.processes import wait_until
+from chassis.local.supervisor import service_names
 from chassis.migrations import migrate, package_of
+from contracts import topology
 
 DATABASE_VARIABLE = "TANKA_TEST_DATABASE_URL"
 AMQP_VARIABLE = "TANKA_TEST_AMQP_URI"
@@ -45,7 +49,8 @@ def shared_pair(database_url: str | None = None, amqp_uri: str | None = None) ->
     state = STATE / "test"
     with locked(STATE / "test.lock"):
         pair = Infrastructure(state, "test", print, True, database_url, amqp_uri)
-        if not pair.answers():
+        # A pair that runs but is slow to answer is in use by others: it is given time before it is thrown away.
+        if not wait_until(pair.answers, 30 if pair.alive() else 0):
             pair.remove()
             pair.start()
         return pair
@@ -82,6 +87,21 @@ def throwaway_database(server_url: str, service: str) -> Iterator[str]:
     finally:
         with _connection(server_url) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def delete_bus(amqp_uri: str, prefix: str, retry_delays: Iterable[float]) -> None:
+    """Delete everything that a deployment with this prefix has declared on the broker."""
+    with connect(amqp_uri) as connection:
+        channel = connection.channel()
+        for consumer in topology.CONSUMER_QUEUES:
+            channel.queue_delete(event_queue_name(prefix, consumer))
+            channel.queue_delete(dead_letter_queue_name(prefix, consumer))
+            for delay in retry_delays:
+                channel.queue_delete(delay_queue_name(prefix, consumer, delay))
+        for service in service_names():
+            channel.queue_delete(rpc_queue(prefix, service).name)
+        for exchange in (topology.EVENT_EXCHANGE, topology.RPC_EXCHANGE):
+            channel.exchange_delete(prefix + exchange)
 
 
 def database_url(server_url: str, name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.local import rabbitmq
-from chassis.local.places import CHECKOUT, make_directory, private_directory, remove_empty_parents
+from chassis.local.places import CHECKOUT, private_directory, remove_empty_parents
 from chassis.local.postgres import PostgresServer
 from chassis.local.processes import ProcessIdentity
 from chassis.local.rabbitmq import Broker, RabbitContainer, RabbitNode
@@ -99,9 +99,13 @@ class Infrastructure:
             raise
         self.save()
 
+    def alive(self) -> bool:
+        """Return whether all that we run is alive, answering or not."""
+        return all(not server.ended() for server in (self.postgres, self.broker) if server)
+
     def answers(self) -> bool:
         """Return whether all that we run is alive and answers."""
-        return all(not server.ended() and server.answers() for server in (self.postgres, self.broker) if server)
+        return self.alive() and all(server.answers() for server in (self.postgres, self.broker) if server)
 
     def stop(self) -> None:
         """Stop the broker, then PostgreSQL; the data stays."""
@@ -126,14 +130,14 @@ class Infrastructure:
             kept["postgres"] = {
                 "password": self.postgres.password,
                 "port": self.postgres.port,
-                "process": _kept_identity(self.postgres.identity),
+                "process": _kept(self.postgres.identity),
             }
         if isinstance(self.broker, RabbitNode):
             kept["rabbitmq"] = {
                 "password": self.broker.password,
                 "ports": self.broker.ports,
-                "process": _kept_identity(self.broker.identity),
-                "mapper": _kept_identity(self.broker.mapper_identity),
+                "process": _kept(self.broker.identity),
+                "mapper": _kept(self.broker.mapper_identity),
             }
         elif isinstance(self.broker, RabbitContainer):
             kept["rabbitmq"] = {"password": self.broker.password, "ports": [self.broker.port], "container": True}
@@ -145,7 +149,7 @@ def _postgres(directory: Path, state: Path, kept: dict[str, Any], throwaway: boo
     server = PostgresServer(
         directory / "postgres", state / "logs" / "postgres.log", password, kept.get("port"), throwaway
     )
-    server.identity = _identity(kept.get("process"))
+    server.identity = ProcessIdentity.from_kept(kept.get("process"))
     return server
 
 
@@ -158,19 +162,10 @@ def _broker(directory: Path, state: Path, name: str, kept: dict[str, Any], say: 
         return RabbitContainer(container, log, password, ports[0])
     broker = rabbitmq.make_broker(directory, log, password, container, say, tuple(ports) if ports else None)
     if isinstance(broker, RabbitNode):
-        broker.identity = _identity(kept.get("process"))
-        broker.mapper_identity = _identity(kept.get("mapper"))
+        broker.identity = ProcessIdentity.from_kept(kept.get("process"))
+        broker.mapper_identity = ProcessIdentity.from_kept(kept.get("mapper"))
     return broker
 
 
-def _kept_identity(identity: ProcessIdentity | None) -> list[float] | None:
-    return [identity.pid, identity.started_at] if identity is not None else None
-
-
-def _identity(kept: list[float] | None) -> ProcessIdentity | None:
-    return ProcessIdentity(int(kept[0]), kept[1]) if kept else None
-
-
-def make_logs_directory(state: Path) -> Path:
-    """Make and return the folder of the logs."""
-    return make_directory(state / "logs")
+def _kept(identity: ProcessIdentity | None) -> list[float] | None:
+    return identity.kept() if identity is not None else None

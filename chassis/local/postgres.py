@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from chassis.local.places import make_directory, remove_empty_parents, unprivileged_user
-from chassis.local.processes import ProcessIdentity, StartError, free_ports, last_lines, port_is_free, spawn, wait_until
+from chassis.local.processes import ProcessIdentity, StartError, last_lines, settle_port, spawn, wait_until
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -30,8 +30,8 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] %d ",
     "jit": "off",
 }
-THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum_naptime": "10min"}
-"""Settings for data that may be lost: tests only."""
+THROWAWAY = {"fsync": "off", "full_page_writes": "off", "autovacuum_naptime": "10min"}
+"""For tests: what is committed survives PostgreSQL's own death (it is with the kernel), but not the machine's."""
 
 START_PATIENCE = 60.0
 STOP_PATIENCE = 20.0
@@ -57,22 +57,22 @@ class PostgresServer:
         """The server's URL without a database name."""
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Make the data folder if there is none, start the server, wait until it answers; StartError if it cannot."""
+    def start(self, keep_port: bool = False) -> None:
+        """Make the data folder if there is none, start the server, wait until it answers; StartError if it cannot.
+
+        With `keep_port` only the port it had will do, since others already know it.
+        """
+        self.stop()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         make_directory(self.directory, self._owner)
         programs = self._programs()
         if not (self.directory / "data" / "PG_VERSION").exists():
             self._initialise(programs)
-        for attempt in range(3):
-            if self.port is None or not port_is_free(self.port):
-                self.port = free_ports(1)[0]
+        for _ in range(3):
+            self.port = settle_port(self.port, keep_port)
             if self._run(programs):
                 return
-            if attempt < 2 and not port_is_free(self.port):
-                continue
-            break
-        self.stop()
+            self.stop()
         raise StartError(f"PostgreSQL did not start. The end of {self.log}:\n{last_lines(self.log)}")
 
     def answers(self) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+PORT_PATIENCE = 20.0
+
 
 class StartError(Exception):
     """Something of ours cannot run; the text is one or two sentences for the person at the terminal."""
@@ -27,6 +29,15 @@ class ProcessIdentity:
     def of(cls, pid: int) -> "ProcessIdentity":
         """Return the identity of the living process `pid`; psutil.NoSuchProcess when there is none."""
         return cls(pid, psutil.Process(pid).create_time())
+
+    @classmethod
+    def from_kept(cls, kept: list[float] | None) -> "ProcessIdentity | None":
+        """Return what `kept` wrote down, or None when it wrote nothing."""
+        return cls(int(kept[0]), kept[1]) if kept else None
+
+    def kept(self) -> list[float]:
+        """Return what a state file keeps of it."""
+        return [self.pid, self.started_at]
 
     def process(self) -> psutil.Process | None:
         """Return the living process, or None when it has ended (a zombie counts as ended)."""
@@ -96,6 +107,15 @@ def free_ports(count: int) -> list[int]:
     finally:
         for probe in probes:
             probe.close()
+
+
+def settle_port(port: int | None, keep: bool) -> int:
+    """Return `port` when it is free, else another one; with `keep` wait for it, and StartError when it stays taken."""
+    if port is not None and wait_until(lambda: port_is_free(port), PORT_PATIENCE if keep else 0):
+        return port
+    if keep:
+        raise StartError(f"Port {port} was taken by another program meanwhile.")
+    return free_ports(1)[0]
 
 
 def spawn(

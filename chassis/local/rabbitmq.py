@@ -15,7 +15,7 @@ from typing import Protocol
 import amqp
 
 from chassis.local.places import make_directory, remove_empty_parents
-from chassis.local.processes import ProcessIdentity, StartError, free_ports, last_lines, port_is_free, spawn, wait_until
+from chassis.local.processes import ProcessIdentity, StartError, last_lines, settle_port, spawn, wait_until
 
 IMAGE = "rabbitmq:4.1"
 USER = "tanka"
@@ -42,7 +42,7 @@ class Broker(Protocol):
 
     @property
     def uri(self) -> str: ...
-    def start(self) -> None: ...
+    def start(self, keep_port: bool = False) -> None: ...
     def stop(self) -> None: ...
     def ended(self) -> bool: ...
     def answers(self) -> bool: ...
@@ -100,20 +100,25 @@ class RabbitNode:
         port = self.ports[0] if self.ports else 0
         return f"amqp://{USER}:{self.password}@127.0.0.1:{port}//"
 
-    def start(self) -> None:
-        """Start epmd and the node and wait until it lets us in; StartError with the log's end if it does not."""
+    def start(self, keep_port: bool = False) -> None:
+        """Start epmd and the node and wait until it lets us in; StartError with the log's end if it does not.
+
+        With `keep_port` only the ports it had will do, since others already know them.
+        """
+        self.stop()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         for name in ("home", "data", "generated"):
             make_directory(self.directory / name)
-        for _ in range(3):
-            if self.ports is None or not all(port_is_free(port) for port in self.ports):
-                first, second, third = free_ports(3)
-                self.ports = (first, second, third)
+        for _ in range(2):
+            listener, distribution, mapper = self.ports or (None, None, None)
+            self.ports = (
+                settle_port(listener, keep_port),
+                settle_port(distribution, keep_port),
+                settle_port(mapper, keep_port),
+            )
             if self._run():
                 return
             self.stop()
-            if all(port_is_free(port) for port in self.ports):
-                break
         raise StartError(f"RabbitMQ did not start. The end of {self.log}:\n{last_lines(self.log)}")
 
     def answers(self) -> bool:
@@ -214,12 +219,11 @@ class RabbitContainer:
         """The node's AMQP URI."""
         return f"amqp://{USER}:{self.password}@127.0.0.1:{self.port}//"
 
-    def start(self) -> None:
+    def start(self, keep_port: bool = False) -> None:
         """Run the container and wait until it lets us in; StartError with the engine's words if it does not."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.stop()
-        if self.port is None or not port_is_free(self.port):
-            self.port = free_ports(1)[0]
+        self.port = settle_port(self.port, keep_port)
         started = _docker(
             "run", "--detach", "--rm", "--name", self.name, "--hostname", "tanka",
             "--publish", f"127.0.0.1:{self.port}:5672", "--volume", f"{self.name}:/var/lib/rabbitmq",

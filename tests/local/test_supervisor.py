@@ -1,0 +1,133 @@
+"""The supervisor with stand-ins for the services: what starts, what is restarted, what stops, and what is said."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from chassis.local import rabbitmq
+from chassis.local.processes import ProcessIdentity, StartError, wait_until
+from chassis.local.supervisor import ask_ready
+from tests.academy import AcademyUnderTest
+
+STAND_INS = {
+    "runner": "tests.local.stand_in_runner",
+    "gateway": (sys.executable, "-m", "tests.local.stand_in_gateway"),
+    "migrate": False,
+}
+
+
+def _academy(*services: str, **environment: str) -> AcademyUnderTest:
+    return AcademyUnderTest(environment, services=services, **STAND_INS)
+
+
+@pytest.fixture(scope="module")
+def academy() -> Iterator[AcademyUnderTest]:
+    with _academy("calm", "lively") as academy:
+        yield academy
+
+
+def test_every_process_is_ready_and_a_process_of_its_own(academy: AcademyUnderTest) -> None:
+    names = ("calm", "lively", "gateway")
+
+    assert [ask_ready(academy.private_port(name)) for name in names] == [None, None, None]
+    assert len({academy.pid(name) for name in names}) == 3
+
+
+def test_a_killed_process_is_started_again(academy: AcademyUnderTest) -> None:
+    before, others = academy.pid("calm"), academy.pid("lively")
+
+    academy.kill("calm", signal.SIGKILL)
+    wait_until(lambda: academy.pid("calm") != before, 10)
+    academy.wait_until_ready("calm")
+
+    assert academy.pid("calm") != before
+    assert academy.pid("lively") == others
+    assert academy.restarts("calm") == 1
+
+
+def test_a_killed_gateway_is_started_again(academy: AcademyUnderTest) -> None:
+    before = academy.pid("gateway")
+
+    academy.kill("gateway", signal.SIGKILL)
+    wait_until(lambda: academy.pid("gateway") != before, 10)
+    academy.wait_until_ready("gateway")
+
+    assert academy.pid("gateway") != before
+
+
+def test_a_silent_process_is_left_alone(academy: AcademyUnderTest) -> None:
+    before = academy.pid("lively")
+
+    with academy.silenced("lively"):
+        assert ask_ready(academy.private_port("lively")) == "it does not answer"
+        assert psutil.Process(before).status() == psutil.STATUS_STOPPED
+
+    assert wait_until(lambda: ask_ready(academy.private_port("lively")) is None, 5)
+    assert academy.pid("lively") == before
+
+
+def test_a_held_process_drains_and_stays_away_until_released(academy: AcademyUnderTest) -> None:
+    before = academy.pid("calm")
+
+    academy.hold("calm")
+
+    assert not psutil.pid_exists(before)
+    assert academy.log("calm").rstrip().endswith("calm drained")
+    academy.release("calm")
+    assert ask_ready(academy.private_port("calm")) is None
+
+
+def test_killed_servers_come_back_where_they_were_with_their_data(academy: AcademyUnderTest) -> None:
+    database_url, amqp_uri = academy.settings.database_url, academy.amqp_uri
+    with psycopg.connect(f"{database_url}/postgres", autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+
+    academy.kill_postgres()
+    academy.kill_broker()
+
+    assert wait_until(lambda: not rabbitmq.answers(amqp_uri), 10)
+    assert wait_until(lambda: rabbitmq.answers(amqp_uri), 60)
+    with psycopg.connect(f"{database_url}/postgres") as connection:
+        assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
+
+
+def test_stopping_leaves_no_process_and_no_file() -> None:
+    academy = _academy("calm")
+    family = [ProcessIdentity.of(child.pid) for child in psutil.Process().children(recursive=True)]
+    mine = [identity for identity in family if identity.pid in _descendants_of_session(academy)]
+    state = academy._state
+
+    academy.stop()
+
+    assert mine
+    assert not [identity for identity in mine if identity.alive()]
+    assert not state.exists()
+
+
+def test_a_service_that_cannot_start_is_named_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+
+    with pytest.raises(StartError) as caught:
+        _academy("calm", "broken", BROKEN=str(tmp_path / "broken"))
+
+    assert "broken does not get ready: it ended with status 1" in str(caught.value)
+    assert "the setting FOO is missing" in str(caught.value)
+
+
+def test_the_services_share_the_memory_of_their_parent(academy: AcademyUnderTest) -> None:
+    own = [psutil.Process(academy.pid(name)).memory_full_info() for name in ("calm", "lively")]
+
+    assert all(info.uss < info.rss / 2 for info in own)
+
+
+def _descendants_of_session(academy: AcademyUnderTest) -> set[int]:
+    supervisor = academy._supervisor
+    servers = (supervisor.infrastructure.postgres, supervisor.infrastructure.broker)
+    identities = [server.identity for server in servers if server is not None]  # type: ignore[union-attr]
+    roots = [identity.pid for identity in identities if identity] + [academy.pid("gateway"), academy.pid("calm")]
+    return set(roots) | {child.pid for pid in roots for child in psutil.Process(pid).children(recursive=True)}
