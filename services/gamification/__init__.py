@@ -1,0 +1,6 @@
+"""The game that keeps students learning: the ledger of XP and points, levels, and the streak of learning days.
+
+It owns what a student has earned and on which local days they learned. It hears `progress.lesson_completed`,
+`progress.course_completed` and `progress.day_studied`, and tells `gamification.xp_awarded`,
+`gamification.level_reached` and `gamification.streak_extended`.
+"""

@@ -1,0 +1,304 @@
+"""What happens in the game when students learn."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from chassis.context import Trace, traced
+from chassis.database import UnitOfWork
+from contracts.envelope import Envelope
+from contracts.events.base import Event
+from contracts.events.gamification import LevelReached, StreakExtended, XpAwarded
+from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
+from services.gamification.domain import streak as streaks
+from services.gamification.domain import xp
+from services.gamification.domain.levels import level_of
+from services.gamification.domain.streak import Learning, LearningDay, Streak
+from services.gamification.domain.xp import Award
+
+
+@dataclass(frozen=True)
+class _Student:
+    xp: int
+    points: int
+    streak: Streak
+
+
+@dataclass(frozen=True)
+class _Finished:
+    user_id: UUID
+    kind: Literal["lesson", "course"]
+    source_id: UUID
+    at: datetime
+    access: str
+    hasty_on: date | None
+    cause: Trace
+
+
+@dataclass(frozen=True)
+class _Learned:
+    user_id: UUID
+    learning: Learning
+    cause: Trace
+
+
+@dataclass(frozen=True)
+class _MarkedDay:
+    user_id: UUID
+    day: LearningDay
+    is_new: bool
+
+
+def students_learned(unit_of_work: UnitOfWork, facts: Iterable[tuple[Envelope, Event]]) -> None:
+    """Record what finished lessons, finished courses and days of study give, each once, in any order.
+
+    Several units of work may do so at once, also for the same students: each student's row is locked first.
+    """
+    finished, learned = _understood(facts)
+    students = _lock(
+        unit_of_work.connection, sorted({fact.user_id for fact in finished} | {fact.user_id for fact in learned})
+    )
+    for fact, award in _record(unit_of_work.connection, finished):
+        students[fact.user_id] = _award(unit_of_work, students[fact.user_id], fact, award)
+    marked = _mark_days(unit_of_work.connection, learned)
+    causes = {fact.user_id: fact.cause for fact in learned}
+    for user_id, streak in _streaks(unit_of_work.connection, students, marked).items():
+        students[user_id] = _extend(unit_of_work, user_id, students[user_id], streak, causes[user_id])
+    _save(unit_of_work.connection, students)
+
+
+def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished], list[_Learned]]:
+    finished: dict[tuple[UUID, str, UUID], _Finished] = {}
+    learned = []
+    for envelope, event in facts:
+        cause = Trace(correlation_id=envelope.correlation_id, event_id=str(envelope.id))
+        match event:
+            case LessonCompleted():
+                learning = streaks.learned(event.completed_at, event.time_zone)
+                hasty_on = learning.local_date if event.hasty else None
+                finished[event.user_id, "lesson", event.lesson_id] = _Finished(
+                    event.user_id, "lesson", event.lesson_id, event.completed_at, event.access, hasty_on, cause
+                )
+                learned.append(_Learned(event.user_id, learning, cause))
+            case CourseCompleted():
+                finished[event.user_id, "course", event.course_id] = _Finished(
+                    event.user_id, "course", event.course_id, event.completed_at, event.access, None, cause
+                )
+            case DayStudied():
+                learning = streaks.learned(event.studied_at, event.time_zone, event.local_date)
+                learned.append(_Learned(event.user_id, learning, cause))
+            case _:
+                raise TypeError(f"not an event of learning: {event.type}")
+    in_order = sorted(finished.values(), key=lambda fact: (fact.user_id, fact.at, fact.kind, fact.source_id))
+    return in_order, sorted(learned, key=lambda fact: (fact.user_id, fact.learning.at))
+
+
+_LOCK = text(
+    "insert into students (user_id) select unnest(cast(:user_ids as uuid[])) "
+    "on conflict (user_id) do update set xp = students.xp "
+    "returning user_id, xp, points, streak_current, streak_longest, streak_one_zone, learned_at, learned_on, learned_in"
+)
+
+
+def _lock(connection: Connection, user_ids: list[UUID]) -> dict[UUID, _Student]:
+    students = {}
+    for row in connection.execute(_LOCK, {"user_ids": user_ids}):
+        last = Learning(row.learned_at, row.learned_on, row.learned_in) if row.learned_at else None
+        streak = Streak(row.streak_current, row.streak_longest, last, row.streak_one_zone)
+        students[row.user_id] = _Student(row.xp, row.points, streak)
+    return students
+
+
+_KNOWN = text(
+    "select user_id, kind, source_id from ledger join "
+    "unnest(cast(:user_ids as uuid[]), cast(:kinds as text[]), cast(:source_ids as uuid[])) "
+    "as given (user_id, kind, source_id) using (user_id, kind, source_id)"
+)
+_HASTY = text(
+    "select user_id, hasty_on, count(*) as earned from ledger "
+    "where (user_id, hasty_on) in (select * from unnest(cast(:user_ids as uuid[]), cast(:dates as date[]))) "
+    "group by user_id, hasty_on"
+)
+_RECORD = text(
+    "insert into ledger (user_id, kind, source_id, xp, points, at, hasty_on) select * from unnest("
+    "cast(:user_ids as uuid[]), cast(:kinds as text[]), cast(:source_ids as uuid[]), "
+    "cast(:xp as integer[]), cast(:points as integer[]), cast(:at as timestamptz[]), cast(:hasty_on as date[]))"
+)
+
+
+def _record(connection: Connection, finished: Sequence[_Finished]) -> list[tuple[_Finished, Award]]:
+    if not finished:
+        return []
+    keys = {
+        "user_ids": [fact.user_id for fact in finished],
+        "kinds": [fact.kind for fact in finished],
+        "source_ids": [fact.source_id for fact in finished],
+    }
+    known = {(row.user_id, row.kind, row.source_id) for row in connection.execute(_KNOWN, keys)}
+    fresh = [fact for fact in finished if (fact.user_id, fact.kind, fact.source_id) not in known]
+    awarded = _awards(fresh, _hasty_earned(connection, fresh))
+    if awarded:
+        connection.execute(
+            _RECORD,
+            {
+                "user_ids": [fact.user_id for fact, _ in awarded],
+                "kinds": [fact.kind for fact, _ in awarded],
+                "source_ids": [fact.source_id for fact, _ in awarded],
+                "xp": [award.xp for _, award in awarded],
+                "points": [award.points for _, award in awarded],
+                "at": [fact.at for fact, _ in awarded],
+                "hasty_on": [fact.hasty_on if award.xp else None for fact, award in awarded],
+            },
+        )
+    return awarded
+
+
+def _hasty_earned(connection: Connection, fresh: Sequence[_Finished]) -> Counter[tuple[UUID, date]]:
+    days = sorted({(fact.user_id, fact.hasty_on) for fact in fresh if fact.hasty_on})
+    if not days:
+        return Counter()
+    rows = connection.execute(_HASTY, {"user_ids": [day[0] for day in days], "dates": [day[1] for day in days]})
+    return Counter({(row.user_id, row.hasty_on): row.earned for row in rows})
+
+
+def _awards(fresh: Sequence[_Finished], hasty_earned: Counter[tuple[UUID, date]]) -> list[tuple[_Finished, Award]]:
+    awarded = []
+    for fact in fresh:
+        if fact.kind == "course":
+            award = xp.for_course(fact.access)
+        elif fact.hasty_on is None:
+            award = xp.for_lesson(fact.access, hasty=False, hasty_already_earned=0)
+        else:
+            day = (fact.user_id, fact.hasty_on)
+            award = xp.for_lesson(fact.access, hasty=True, hasty_already_earned=hasty_earned[day])
+            hasty_earned[day] += award != xp.NOTHING
+        awarded.append((fact, award))
+    return awarded
+
+
+def _award(unit_of_work: UnitOfWork, student: _Student, fact: _Finished, award: Award) -> _Student:
+    after = replace(student, xp=student.xp + award.xp, points=student.points + award.points)
+    with traced(fact.cause):
+        unit_of_work.tell(
+            XpAwarded(
+                user_id=fact.user_id,
+                kind=fact.kind,
+                source_id=fact.source_id,
+                xp=award.xp,
+                points=award.points,
+                total_xp=after.xp,
+                total_points=after.points,
+                awarded_at=fact.at,
+            )
+        )
+        for level in range(level_of(student.xp).number + 1, level_of(after.xp).number + 1):
+            unit_of_work.tell(LevelReached(user_id=fact.user_id, level=level, total_xp=after.xp, reached_at=fact.at))
+    return after
+
+
+_MARK = text(
+    "insert into learning_days (user_id, local_date, time_zone, first_at, last_at) "
+    "select user_id, local_date, time_zone, min(at), max(at) from unnest("
+    "cast(:user_ids as uuid[]), cast(:dates as date[]), cast(:zones as text[]), cast(:at as timestamptz[])) "
+    "as learning (user_id, local_date, time_zone, at) "
+    "group by user_id, local_date, time_zone order by user_id, local_date, time_zone "
+    "on conflict (user_id, local_date, time_zone) do update "
+    "set first_at = least(learning_days.first_at, excluded.first_at), "
+    "last_at = greatest(learning_days.last_at, excluded.last_at) "
+    "where excluded.first_at < learning_days.first_at or excluded.last_at > learning_days.last_at "
+    "returning user_id, local_date, time_zone, first_at, last_at, xmax = 0 as is_new"
+)
+
+
+def _mark_days(connection: Connection, learned: Sequence[_Learned]) -> list[_MarkedDay]:
+    if not learned:
+        return []
+    rows = connection.execute(
+        _MARK,
+        {
+            "user_ids": [fact.user_id for fact in learned],
+            "dates": [fact.learning.local_date for fact in learned],
+            "zones": [fact.learning.time_zone for fact in learned],
+            "at": [fact.learning.at for fact in learned],
+        },
+    )
+    return [
+        _MarkedDay(row.user_id, LearningDay(row.local_date, row.time_zone, row.first_at, row.last_at), row.is_new)
+        for row in rows
+    ]
+
+
+_DAYS = text(
+    "select user_id, local_date, time_zone, first_at, last_at from learning_days "
+    "where user_id = any(cast(:user_ids as uuid[]))"
+)
+
+
+def _streaks(
+    connection: Connection, students: Mapping[UUID, _Student], marked: Iterable[_MarkedDay]
+) -> dict[UUID, Streak]:
+    after: dict[UUID, Streak] = {}
+    to_fold: dict[UUID, list[LearningDay]] = {}
+    for item in sorted(marked, key=lambda item: (item.user_id, item.day.local_date)):
+        streak = streaks.extended(after.get(item.user_id, students[item.user_id].streak), item.day, is_new=item.is_new)
+        if streak is None:
+            to_fold[item.user_id] = []
+        else:
+            after[item.user_id] = streak
+    if to_fold:
+        for row in connection.execute(_DAYS, {"user_ids": list(to_fold)}):
+            to_fold[row.user_id].append(LearningDay(row.local_date, row.time_zone, row.first_at, row.last_at))
+    return after | {user_id: streaks.fold(days) for user_id, days in to_fold.items()}
+
+
+def _extend(unit_of_work: UnitOfWork, user_id: UUID, student: _Student, streak: Streak, cause: Trace) -> _Student:
+    if streak.last is not None and streaks.is_longer(student.streak, streak):
+        with traced(cause):
+            unit_of_work.tell(
+                StreakExtended(
+                    user_id=user_id,
+                    local_date=streak.last.local_date,
+                    current=streak.current,
+                    longest=streak.longest,
+                    extended_at=streak.last.at,
+                )
+            )
+    return replace(student, streak=streak)
+
+
+_SAVE = text(
+    "update students set xp = given.xp, points = given.points, "
+    "streak_current = given.streak_current, streak_longest = given.streak_longest, "
+    "streak_one_zone = given.streak_one_zone, "
+    "learned_at = given.learned_at, learned_on = given.learned_on, learned_in = given.learned_in "
+    "from unnest(cast(:user_ids as uuid[]), cast(:xp as bigint[]), cast(:points as bigint[]), "
+    "cast(:current as integer[]), cast(:longest as integer[]), cast(:one_zone as boolean[]), "
+    "cast(:learned_at as timestamptz[]), cast(:learned_on as date[]), cast(:learned_in as text[])) "
+    "as given (user_id, xp, points, streak_current, streak_longest, streak_one_zone, "
+    "learned_at, learned_on, learned_in) "
+    "where students.user_id = given.user_id"
+)
+
+
+def _save(connection: Connection, students: Mapping[UUID, _Student]) -> None:
+    last = [student.streak.last for student in students.values()]
+    connection.execute(
+        _SAVE,
+        {
+            "user_ids": list(students),
+            "xp": [student.xp for student in students.values()],
+            "points": [student.points for student in students.values()],
+            "current": [student.streak.current for student in students.values()],
+            "longest": [student.streak.longest for student in students.values()],
+            "one_zone": [student.streak.one_zone for student in students.values()],
+            "learned_at": [learning and learning.at for learning in last],
+            "learned_on": [learning and learning.local_date for learning in last],
+            "learned_in": [learning and learning.time_zone for learning in last],
+        },
+    )

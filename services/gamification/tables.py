@@ -1,0 +1,77 @@
+"""The tables of the game.
+
+Whoever changes anything of a student first locks the student's row, rows sorted by `user_id`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+
+metadata = MetaData()
+
+students = Table(
+    "students",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("xp", BigInteger, nullable=False, server_default=text("0")),
+    Column("points", BigInteger, nullable=False, server_default=text("0")),
+    Column("streak_current", Integer, nullable=False, server_default=text("0")),
+    Column("streak_longest", Integer, nullable=False, server_default=text("0")),
+    Column("streak_one_zone", Boolean, nullable=False, server_default=text("true")),
+    Column("learned_at", DateTime(timezone=True)),
+    Column("learned_on", Date),
+    Column("learned_in", Text),
+    CheckConstraint("xp >= 0", name="students_xp_check"),
+    CheckConstraint("points >= 0", name="students_points_check"),
+    CheckConstraint("streak_current between 0 and streak_longest", name="students_streak_check"),
+    CheckConstraint(
+        "num_nulls(learned_at, learned_on, learned_in) = case when streak_current = 0 then 3 else 0 end",
+        name="students_learned_check",
+    ),
+)
+"""What a student has: the sums of the ledger, and the streak as of the last learning (`learned_*`)."""
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("students.user_id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("source_id", Uuid, primary_key=True),
+    Column("xp", Integer, nullable=False),
+    Column("points", Integer, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("hasty_on", Date),
+    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint("kind in ('lesson', 'course')", name="ledger_kind_check"),
+    CheckConstraint("xp >= 0", name="ledger_xp_check"),
+)
+"""What each thing gave, once; rows are only added. `hasty_on` is the local date of a hasty completion that earned."""
+
+Index("ledger_by_time", ledger.c.user_id, ledger.c.at)
+Index("ledger_hasty", ledger.c.user_id, ledger.c.hasty_on, postgresql_where=ledger.c.hasty_on.is_not(None))
+
+learning_days = Table(
+    "learning_days",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("students.user_id"), primary_key=True),
+    Column("local_date", Date, primary_key=True),
+    Column("time_zone", Text, primary_key=True),
+    Column("first_at", DateTime(timezone=True), nullable=False),
+    Column("last_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("first_at <= last_at", name="learning_days_order_check"),
+)
+"""The local dates on which a student learned, by time zone; `first_at` and `last_at` only ever widen."""
