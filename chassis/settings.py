@@ -41,6 +41,13 @@ class Settings:
     academy_time_zone: str = "UTC"
     jwt_signing_key: str = _secret()
     smtp_url: str = _secret()
+    mail_from: str = "TankaAcademy <academie@tanka.example>"
+    gateway_address: str = "127.0.0.1"
+    gateway_port: int = 8000
+    gateway_private_port: int = 8001
+    gateway_workers: int = 2
+    gateway_threads: int = 16
+    trusted_proxies: int = 0
 
     def database_url_for(self, service: str) -> str:
         """The SQLAlchemy URL of a service's own database."""
