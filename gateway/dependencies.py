@@ -12,6 +12,7 @@ from chassis.database import Database
 from chassis.settings import Settings
 from contracts.envelope import Envelope
 from contracts.events.base import Event
+from gateway.cache import PageCache
 
 EXTENSION = "tanka"
 
@@ -42,10 +43,11 @@ class Cached(Protocol):
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What `create_app` needs from outside. `cached` hears the events of the bus."""
+    """What `create_app` needs from outside. `pages` and `cached` hear the events of the bus."""
 
     database: Database
     upstream: Upstream
+    pages: PageCache = field(default_factory=PageCache)
     now: Callable[[], datetime] = clock.now
     cached: tuple[Cached, ...] = field(default=())
 
@@ -53,6 +55,11 @@ class Dependencies:
 def upstream() -> Upstream:
     """The services, for the view that runs."""
     return cast(Upstream, current_app.extensions[EXTENSION].dependencies.upstream)
+
+
+def pages() -> PageCache:
+    """The catalogue's pages that this process keeps, for the view that runs."""
+    return cast(PageCache, current_app.extensions[EXTENSION].dependencies.pages)
 
 
 def settings() -> Settings:
