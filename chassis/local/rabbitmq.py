@@ -81,13 +81,13 @@ class RabbitNode:
         directory: Path,
         log: Path,
         password: str,
-        server: Path,
+        say: Callable[[str], None],
         ports: tuple[int, int, int] | None = None,
     ):
         self.directory = directory
         self.log = log
         self.password = password
-        self.server = server
+        self._say = say
         self.ports = ports
         """AMQP, Erlang distribution and epmd."""
         self.identity: ProcessIdentity | None = None
@@ -107,6 +107,7 @@ class RabbitNode:
         """
         self.stop()
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        server = find_server() or install(self._say)
         for name in ("home", "data", "generated"):
             make_directory(self.directory / name)
         for _ in range(2):
@@ -116,7 +117,7 @@ class RabbitNode:
                 settle_port(distribution, keep_port),
                 settle_port(mapper, keep_port),
             )
-            if self._run():
+            if self._run(server):
                 return
             self.stop()
         raise StartError(f"RabbitMQ did not start. The end of {self.log}:\n{last_lines(self.log)}")
@@ -147,14 +148,14 @@ class RabbitNode:
         shutil.rmtree(self.directory, ignore_errors=True)
         remove_empty_parents(self.directory)
 
-    def _run(self) -> bool:
+    def _run(self, server: Path) -> bool:
         assert self.ports is not None
         environment = self._environment()
         mapper = spawn(
             [_epmd(), "-address", "127.0.0.1", "-port", str(self.ports[2])], self.log, environment, self.directory
         )
         self.mapper_identity = ProcessIdentity.of(mapper.pid)
-        node = spawn([str(self.server)], self.log, environment, self.directory)
+        node = spawn([str(server)], self.log, environment, self.directory)
         self.identity = ProcessIdentity.of(node.pid)
         self._processes = [mapper, node]
         wait_until(lambda: self.ended() or self.answers(), START_PATIENCE, pause=0.1)
@@ -302,11 +303,10 @@ def make_broker(
     say: Callable[[str], None],
     ports: tuple[int, int, int] | None = None,
 ) -> Broker:
-    """Return the broker that this machine can run, not yet started; StartError when it can run none."""
-    server = find_server()
-    if server is None and docker_answers():
+    """Return the broker for this machine, not yet started; a node whose programs are missing installs them at start."""
+    if find_server() is None and docker_answers():
         return RabbitContainer(container_name, log, password, ports[0] if ports else None)
-    return RabbitNode(directory, log, password, server or install(say), ports)
+    return RabbitNode(directory, log, password, say, ports)
 
 
 @contextlib.contextmanager

@@ -167,10 +167,12 @@ class Supervisor:
         self.state = make_directory(state)
         self.logs = make_directory(state / "logs")
         self.port = port
+        self.complete = False
+        """Whether all that `up` promises is there, the demo included."""
         self.infrastructure = Infrastructure(
             state, name, report.note, throwaway, os.environ.get("DATABASE_URL"), os.environ.get("AMQP_URI")
         )
-        self._report = report
+        self.report = report
         self._extra = dict(environment)
         self._runner = runner
         self._gateway_command = gateway
@@ -209,7 +211,8 @@ class Supervisor:
     def start(self) -> None:
         """Start everything and return when all is ready; when something cannot: StartError, all stopped."""
         _allow_open_files()
-        self._report.expect(3 + len(self.members))
+        self.save()
+        self.report.expect(4 + len(self.members))
         try:
             self._start_ground()
             for member in self.members.values():
@@ -302,6 +305,7 @@ class Supervisor:
                 "nursery": nursery.kept() if nursery else None,
                 "base_url": self.base_url,
                 "ready": all(member.ready for member in self.members.values()),
+                "complete": self.complete,
                 "members": {
                     member.name: {
                         "process": member.identity.kept() if member.identity else None,
@@ -379,7 +383,7 @@ class Supervisor:
         if member.alive():
             if not member.ready and self._probe(member) is None:
                 member.ready = True
-                self._report.ready(member.name, time.monotonic() - member.started)
+                self.report.ready(member.name, time.monotonic() - member.started)
                 self.save()
             if member.ready and now - member.started > WELL_AFTER:
                 member.failures = 0
@@ -388,18 +392,18 @@ class Supervisor:
             member.ready = False
             member.failures += 1
             member.restart_at = now + pause
-            self._report.trouble(f"{member.name} {self._end_of(member)}; starting it again in {pause:g} s")
+            self.report.trouble(f"{member.name} {self._end_of(member)}; starting it again in {pause:g} s")
         elif now >= member.restart_at:
             member.restarts += 1
             try:
                 self._start_member(member)
             except StartError as error:
-                self._report.trouble(str(error))
+                self.report.trouble(str(error))
 
     def _watch_nursery(self) -> None:
         if self._nursery is None or self._nursery.alive():
             return
-        self._report.trouble("the services' parent process ended; starting it and the services again")
+        self.report.trouble("the services' parent process ended; starting it and the services again")
         for member in self.members.values():
             if member.name != GATEWAY and member.identity is not None:
                 member.identity.end(SERVICE_PATIENCE)
@@ -407,14 +411,14 @@ class Supervisor:
         try:
             self._start_nursery()
         except StartError as error:
-            self._report.trouble(str(error))
+            self.report.trouble(str(error))
 
     def _watch_infrastructure(self) -> None:
         for name, server in (("PostgreSQL", self.infrastructure.postgres), ("RabbitMQ", self.infrastructure.broker)):
             repair = self._repairing.get(name)
             if server is None or not server.ended() or (repair is not None and not repair.done()):
                 continue
-            self._report.trouble(f"{name} ended; starting it again")
+            self.report.trouble(f"{name} ended; starting it again")
             self._repairing[name] = self._repairs.submit(self._repair, name, server)
 
     def _repair(self, name: str, server: Any) -> None:
@@ -425,10 +429,10 @@ class Supervisor:
                 server.stop()
                 server.start(keep_port=True)
                 self.infrastructure.save()
-                self._report.ready(name, time.monotonic() - begun)
+                self.report.ready(name, time.monotonic() - begun)
                 return
             except StartError as error:
-                self._report.trouble(f"{error}\n  trying again in {pause:g} s")
+                self.report.trouble(f"{error}\n  trying again in {pause:g} s")
                 self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -454,7 +458,7 @@ class Supervisor:
     def _timed(self, name: str, work: Callable[[], None]) -> None:
         begun = time.monotonic()
         work()
-        self._report.ready(name, time.monotonic() - begun)
+        self.report.ready(name, time.monotonic() - begun)
 
     def _leave_if_asked(self) -> None:
         if self._stopping.is_set():

@@ -1,0 +1,305 @@
+"""What `up`, `down`, `status` and `demo` do for the academy of this checkout."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from chassis.local.infrastructure import Infrastructure, locked, read_private, write_private
+from chassis.local.keys import kept_keys
+from chassis.local.places import CHECKOUT, STATE, make_directory
+from chassis.local.processes import ProcessIdentity, StartError, last_lines, port_is_free, spawn, wait_until
+from chassis.local.report import TerminalReport
+from chassis.local.supervisor import GATEWAY, SERVICE_PATIENCE, StoppedError, Supervisor, ask_ready
+from chassis.settings import Settings, SettingsError
+
+NAME = "academy"
+DOWN_PATIENCE = 90.0
+DEMO_PASSWORD = "tanka-azerty"  # noqa: S105
+DEMO_ACCOUNTS = (
+    ("arsene@tanka.example", "instructor"),
+    ("ber@tanka.example", "student"),
+    ("admin@tanka.example", "admin"),
+)
+NOT_RUNNING = "The academy is not running: ./tanka up starts it."
+
+
+def up(port: int, with_demo: bool) -> None:
+    """Start the academy and keep it running until it is told to stop; StartError when it cannot start."""
+    report = TerminalReport()
+    with _only_one() as first:
+        if not first:
+            _say_already_up(report.console)
+            return
+        supervisor = Supervisor(STATE, NAME, port, report, kept_keys(STATE))
+        _check(Settings.from_environment(supervisor.environment()), port, with_demo)
+        _stop_remnants(STATE)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: supervisor.ask_to_stop())
+        try:
+            with report:
+                supervisor.start()
+                if with_demo:
+                    _load_demo_once(supervisor)
+            supervisor.complete = True
+            supervisor.save()
+            _print_welcome(report.console, supervisor.base_url, with_demo)
+            supervisor.watch()
+        except StoppedError:
+            pass
+        finally:
+            report.console.print("Stopping the academy")
+            supervisor.stop()
+        report.console.print("Stopped")
+
+
+def up_detached(port: int, with_demo: bool) -> None:
+    """Start the academy in the background; return when it is ready, StartError when it does not get so."""
+    console = Console(highlight=False, soft_wrap=True)
+    with _only_one() as first:
+        if not first:
+            _say_already_up(console)
+            return
+    log = make_directory(STATE / "logs") / "supervisor.log"
+    position = log.stat().st_size if log.exists() else 0
+    command = [sys.executable, "-m", "chassis.local.cli", "up", "--port", str(port)]
+    process = spawn([*command, *([] if with_demo else ["--no-demo"])], log, directory=CHECKOUT)
+    try:
+        while True:
+            ended = process.poll() is not None
+            kept = _kept()
+            complete = bool(kept.get("complete")) and kept["supervisor"][0] == process.pid
+            position = _pass_on(log, position)
+            if ended:
+                sys.exit(1)
+            if complete:
+                return
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        sys.exit(130)
+
+
+def down() -> None:
+    """Stop the academy, what a killed one left running, and the servers that test runs share."""
+    console = Console(highlight=False)
+    supervisor = ProcessIdentity.from_kept(_kept().get("supervisor"))
+    running = supervisor is not None and supervisor.alive()
+    if supervisor is not None and running:
+        with console.status("Stopping the academy"):
+            supervisor.end(DOWN_PATIENCE)
+    remnants = _stop_remnants(STATE)
+    for state in [STATE / "test", *STATE.glob("test-*")]:
+        with locked(STATE / "test.lock"):
+            kept = ProcessIdentity.from_kept(_kept(state).get("supervisor"))
+            if state.is_dir() and (kept is None or not kept.alive()):
+                _stop_remnants(state)
+                _infrastructure(state, state.name).remove()
+                shutil.rmtree(state, ignore_errors=True)
+    console.print("Stopped" if running or remnants else "The academy was not running")
+
+
+def status() -> bool:
+    """Print what runs; return whether the academy does."""
+    console = Console(highlight=False)
+    kept = _kept()
+    supervisor = ProcessIdentity.from_kept(kept.get("supervisor"))
+    if supervisor is None or not supervisor.alive():
+        console.print(NOT_RUNNING)
+        return False
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "state", "pid", "memory", "up", "restarts"):
+        table.add_column(title, justify="left" if title in ("", "state") else "right")
+    total = 0
+    infrastructure = read_private(STATE / "infrastructure.json")
+    rows: list[tuple[str, str, Any, Any]] = [
+        ("PostgreSQL", "", infrastructure.get("postgres", {}).get("process"), ""),
+        ("RabbitMQ", "", infrastructure.get("rabbitmq", {}).get("process"), ""),
+        ("parent", "", kept.get("nursery"), ""),
+        ("supervisor", "", kept["supervisor"], ""),
+    ]
+    for name, member in kept["members"].items():
+        said = ask_ready(member["port"], patience=1)
+        rows.append((name, "ready" if said is None else said, member["process"], member["restarts"]))
+    for name, state, process, restarts in rows:
+        identity = ProcessIdentity.from_kept(process)
+        if identity is None or not identity.alive():
+            table.add_row(name, "elsewhere" if process is None and not state else "ended", "", "", "", str(restarts))
+            continue
+        memory = memory_of(identity.pid, deep=name not in ("parent", "supervisor"))
+        total += memory
+        age = _age(time.time() - identity.started_at)
+        table.add_row(name, state or "runs", str(identity.pid), f"{memory >> 20} MB", age, str(restarts))
+    console.print(kept["base_url"])
+    console.print(table)
+    console.print(f"{total >> 20} MB in all")
+    return True
+
+
+def load_demo() -> None:
+    """Load the demo into the running academy; StartError when none runs."""
+    kept = _kept()
+    if not kept.get("ready"):
+        raise StartError(NOT_RUNNING)
+    with Console().status("Loading the demo"):
+        _load_demo(kept["base_url"], _academy_environment())
+    _print_accounts(Console(highlight=False))
+
+
+def academy_settings(needs_servers: bool = True) -> Settings:
+    """Return the settings that the academy's processes have; StartError when its servers are needed and do not run."""
+    infrastructure = _infrastructure(STATE, NAME)
+    if needs_servers and not infrastructure.alive():
+        raise StartError(NOT_RUNNING)
+    return Settings.from_environment(_academy_environment())
+
+
+def memory_of(pid: int, deep: bool = True) -> int:
+    """Return the bytes of memory of a process and, when `deep`, of all below it; what is shared counts in shares."""
+    process = psutil.Process(pid)
+    total = 0
+    for one in [process, *(process.children(recursive=True) if deep else [])]:
+        with contextlib.suppress(psutil.Error):
+            info = one.memory_full_info()
+            total += getattr(info, "pss", info.uss)
+    return total
+
+
+@contextlib.contextmanager
+def _only_one() -> Iterator[bool]:
+    """Yield whether we are the only `up` of this checkout, and stay so while the block lasts."""
+    make_directory(STATE)
+    with open(STATE / "up.lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _kept(state: Path = STATE) -> dict[str, Any]:
+    return read_private(state / "academy.json")
+
+
+def _infrastructure(state: Path, name: str) -> Infrastructure:
+    return Infrastructure(
+        state,
+        name,
+        lambda text: None,
+        database_url=os.environ.get("DATABASE_URL"),
+        amqp_uri=os.environ.get("AMQP_URI"),
+    )
+
+
+def _academy_environment() -> dict[str, str]:
+    infrastructure = _infrastructure(STATE, NAME)
+    return {
+        **os.environ,
+        "DATABASE_URL": infrastructure.database_url,
+        "AMQP_URI": infrastructure.amqp_uri,
+        "PUBLIC_URL": os.environ.get("PUBLIC_URL") or _kept().get("base_url", Settings.public_url),
+        **kept_keys(STATE),
+    }
+
+
+def _check(settings: Settings, port: int, with_demo: bool) -> None:
+    if with_demo and settings.environment == "production":
+        raise SettingsError("A production academy takes no demo data: ./tanka up --no-demo")
+    if not port_is_free(port):
+        other = next(candidate for candidate in range(port + 1, 65536) if port_is_free(candidate))
+        raise StartError(f"Port {port} is taken by another program. Try another: ./tanka up --port {other}")
+
+
+def _stop_remnants(state: Path) -> bool:
+    """End what an `up` that was killed has left running; return whether there was anything."""
+    kept = _kept(state)
+    members = kept.get("members", {})
+    ordered = [members.get(GATEWAY, {}), *(member for name, member in members.items() if name != GATEWAY)]
+    found = False
+    for process in [*(member.get("process") for member in ordered), kept.get("nursery")]:
+        identity = ProcessIdentity.from_kept(process)
+        if identity is not None and identity.alive():
+            found = True
+            identity.end(SERVICE_PATIENCE)
+    infrastructure = _infrastructure(state, NAME if state == STATE else state.name)
+    for server in (infrastructure.broker, infrastructure.postgres):
+        if server is not None and not server.ended():
+            found = True
+            server.stop()
+    (state / "academy.json").unlink(missing_ok=True)
+    return found
+
+
+def _load_demo_once(supervisor: Supervisor) -> None:
+    """Load the demo, unless exactly this demo has been loaded into exactly these databases before."""
+    digest = hashlib.sha256(supervisor.infrastructure.database_url.encode())
+    for path in sorted((CHECKOUT / "demo").rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(CHECKOUT)).encode() + path.read_bytes())
+    loaded = {"digest": digest.hexdigest()}
+    begun = time.monotonic()
+    if read_private(STATE / "demo.json") != loaded:
+        _load_demo(supervisor.base_url, supervisor.environment())
+        write_private(STATE / "demo.json", loaded)
+    supervisor.report.ready("demo", time.monotonic() - begun)
+
+
+def _load_demo(base_url: str, environment: dict[str, str]) -> None:
+    log = make_directory(STATE / "logs") / "demo.log"
+    process = spawn([sys.executable, "-m", "demo", base_url], log, environment, CHECKOUT)
+    try:
+        failed = process.wait() != 0
+    except BaseException:
+        process.terminate()
+        raise
+    if failed:
+        raise StartError(f"The demo could not be loaded. The end of {log}:\n{last_lines(log)}")
+
+
+def _say_already_up(console: Console) -> None:
+    wait_until(lambda: "base_url" in _kept(), 2)
+    console.print(f"The academy is up already: {_kept().get('base_url', 'it is just starting')}")
+
+
+def _print_welcome(console: Console, base_url: str, with_demo: bool) -> None:
+    console.print(f"\n[bold]TankaAcademy is ready:[/] {base_url}")
+    console.print(f"  documentation  {base_url}/docs")
+    if with_demo:
+        _print_accounts(console)
+    console.print("Ctrl-C stops it, or ./tanka down.")
+
+
+def _print_accounts(console: Console) -> None:
+    for index, (email, role) in enumerate(DEMO_ACCOUNTS):
+        console.print(f"  {'' if index else 'accounts':<14} {email} ({role})")
+    console.print(f"  {'password':<14} {DEMO_PASSWORD}")
+
+
+def _pass_on(log: Path, position: int) -> int:
+    """Print what a log has gained since `position`; return its new end."""
+    with open(log, "rb") as source:
+        source.seek(position)
+        arrived = source.read()
+    sys.stdout.write(arrived.decode(errors="replace"))
+    sys.stdout.flush()
+    return position + len(arrived)
+
+
+def _age(seconds: float) -> str:
+    minutes = int(seconds) // 60
+    if minutes < 1:
+        return f"{int(seconds)} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"

@@ -1,0 +1,12 @@
+"""Runs one service in this process: `python -m chassis.local.single SERVICE PRIVATE_PORT`."""
+
+from chassis import greening
+
+greening.patch()
+
+import sys  # noqa: E402
+
+from chassis.runner import run_service  # noqa: E402
+
+if __name__ == "__main__":
+    run_service(sys.argv[1], int(sys.argv[2]))
