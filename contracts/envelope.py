@@ -1,9 +1,10 @@
-"""The envelope of every event: CloudEvents 1.0 in structured JSON, with the partitioning, sequence and tracing attributes.
+"""The envelope of every event: CloudEvents 1.0 in structured JSON, with partitioning, sequence and tracing.
 
-Attribute names follow the CloudEvents rule (lower case letters and digits), so `correlation_id` travels as `correlationid`.
+Attribute names are lower case letters and digits, as CloudEvents rules: `correlation_id` travels as `correlationid`.
 """
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -21,7 +22,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     source: str
     type: str
-    time: datetime
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
     subject: str
     data: msgspec.Raw
     specversion: str = "1.0"

@@ -10,7 +10,7 @@ import msgspec
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One field that was refused: a JSON pointer into the request (`/title`), a code of the message catalogue, and its values."""
+    """One field that was refused: a JSON pointer into the request (`/title`), a code of the catalogue, its values."""
 
     pointer: str
     code: str
@@ -18,7 +18,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class ServiceError(Exception):
-    """An answer on purpose. `problem` is the stable slug of the problem's type; `members` are added to the problem document."""
+    """An answer on purpose. `problem` is the slug of the problem's type; `members` go into the problem document."""
 
     status: ClassVar[int]
     default_problem: ClassVar[str]

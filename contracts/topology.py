@@ -1,4 +1,4 @@
-"""Exchanges, every consumer's queue, and what is bound to it: one table, declared whole by every process before it publishes.
+"""Exchanges, every consumer's queue, and what is bound to it: one table, declared whole by all who publish.
 
 Names are part of the contract: a renamed queue is an orphan that grows. A deployment may put a prefix before all of
 them (tests on a shared broker do).

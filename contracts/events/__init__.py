@@ -13,6 +13,24 @@ from contracts.events.catalog import CourseChanged, QuizChanged
 from contracts.events.gamification import LevelReached, StreakExtended, XpAwarded
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
 
+__all__ = [
+    "BY_TYPE",
+    "EVENTS",
+    "CourseChanged",
+    "CourseCompleted",
+    "DayStudied",
+    "Event",
+    "LessonCompleted",
+    "LevelReached",
+    "QuizChanged",
+    "StreakExtended",
+    "Undecodable",
+    "UserChanged",
+    "UserRegistered",
+    "XpAwarded",
+    "read",
+]
+
 EVENTS: tuple[type[Event], ...] = (
     UserRegistered,
     UserChanged,

@@ -1,8 +1,12 @@
 """What all events have in common."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import Annotated, ClassVar
 
 import msgspec
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A moment with its offset from UTC: one without would mean another moment to each reader."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,4 +26,4 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def data_schema(cls) -> str:
         """Where its JSON schema is stored, as CloudEvents' `dataschema`."""
-        return f"/contracts/schemas/{cls.type}.json"
+        return f"https://tanka.example/contracts/schemas/{cls.type}.json"

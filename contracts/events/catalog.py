@@ -1,12 +1,11 @@
 """Events of the catalog."""
 
-from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 
-from contracts.events.base import Event
+from contracts.events.base import Event, Instant
 
 CourseStatus = Literal["draft", "published", "unpublished", "archived", "deleted"]
 LessonKind = Literal["video", "text", "project"]
@@ -44,7 +43,7 @@ class OutlineChapter(msgspec.Struct, frozen=True):
     lessons: tuple[OutlineLesson, ...] = ()
 
 
-class CourseChanged(Event):
+class CourseChanged(Event, frozen=True):
     """The whole state of a course and its outline, chapters in their order; a copy ignores an older `sequence`.
 
     `status` "deleted" is a tombstone (only drafts are deleted). `published_at` is the first publication.
@@ -60,7 +59,7 @@ class CourseChanged(Event):
     price: Money
     practical: bool
     unlock: Unlock | None = None
-    published_at: datetime | None = None
+    published_at: Instant | None = None
     chapters: tuple[OutlineChapter, ...] = ()
 
     def partition_key(self) -> str:
@@ -75,7 +74,7 @@ class QuizQuestion(msgspec.Struct, frozen=True):
     answer: int
 
 
-class QuizChanged(Event):
+class QuizChanged(Event, frozen=True):
     """The whole state of a chapter's quiz; no questions means that it has none (any more)."""
 
     type: ClassVar[str] = "catalog.quiz_changed.v1"

@@ -1,15 +1,15 @@
 """Events of the students' progress."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from contracts.events.base import Event
+from contracts.events.base import Event, Instant
 
 Access = Literal["purchase", "free", "gift", "unlock", "author", "admin", "preview"]
 
 
-class LessonCompleted(Event):
+class LessonCompleted(Event, frozen=True):
     """A student finished a lesson for the first time; told once per student and lesson.
 
     `access` is why the student may see the course (an author or admin is told as such, whatever they also own);
@@ -20,7 +20,7 @@ class LessonCompleted(Event):
     user_id: UUID
     course_id: UUID
     lesson_id: UUID
-    completed_at: datetime
+    completed_at: Instant
     time_zone: str
     access: Access
     hasty: bool
@@ -29,13 +29,13 @@ class LessonCompleted(Event):
         return str(self.user_id)
 
 
-class CourseCompleted(Event):
+class CourseCompleted(Event, frozen=True):
     """A student finished every lesson of a course; told once per student and course, whatever is added later."""
 
     type: ClassVar[str] = "progress.course_completed.v1"
     user_id: UUID
     course_id: UUID
-    completed_at: datetime
+    completed_at: Instant
     time_zone: str
     access: Access
     lessons: int
@@ -44,14 +44,14 @@ class CourseCompleted(Event):
         return str(self.user_id)
 
 
-class DayStudied(Event):
+class DayStudied(Event, frozen=True):
     """A student advanced at least five minutes in lessons on one local day; told once per student and local date."""
 
     type: ClassVar[str] = "progress.day_studied.v1"
     user_id: UUID
     local_date: date
     time_zone: str
-    studied_at: datetime
+    studied_at: Instant
 
     def partition_key(self) -> str:
         return str(self.user_id)
