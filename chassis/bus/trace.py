@@ -4,7 +4,7 @@ from typing import Any
 
 from nameko.extensions import DependencyProvider
 
-from chassis.context import bind_trace
+from chassis.context import Trace, bind_trace
 
 TRACE_KEY = "trace"
 
@@ -13,4 +13,4 @@ class TraceProvider(DependencyProvider):  # type: ignore[misc]
     """Binds the trace in the worker's own greenlet, whose context ends with it."""
 
     def worker_setup(self, worker_ctx: Any) -> None:
-        bind_trace(worker_ctx.data[TRACE_KEY])
+        bind_trace(worker_ctx.data.get(TRACE_KEY, Trace()))

@@ -1,0 +1,54 @@
+"""Who may open, learn and enroll; `access` is the reason why someone may see a course, None without one."""
+
+from enum import Enum
+
+
+class Refusal(Enum):
+    """Why something is refused."""
+
+    NOT_THERE = "not-there"
+    PURCHASE_REQUIRED = "purchase-required"
+    PROJECT_MISSING = "project-missing"
+    ALREADY_OWNED = "already-owned"
+    LOCKED = "locked"
+    PAYMENT_UNAVAILABLE = "payment-unavailable"
+
+
+def refusal_to_know(access: str | None, status: str) -> Refusal | None:
+    """Return why someone may not know that a course exists: nobody a deleted one, strangers only what is published."""
+    if status == "deleted" or (access is None and status != "published"):
+        return Refusal.NOT_THERE
+    return None
+
+
+def refusal_to_answer(access: str | None, status: str) -> Refusal | None:
+    """Return why someone may not even be told that they have no access: drafts are nobody else's business."""
+    if status == "deleted" or (access is None and status == "draft"):
+        return Refusal.NOT_THERE
+    return None
+
+
+def refusal_to_learn(access: str | None, status: str) -> Refusal | None:
+    """Return why someone may not learn in a course. Whoever has access keeps it, whatever becomes of the course."""
+    return refusal_to_know(access, status) or (Refusal.PURCHASE_REQUIRED if access is None else None)
+
+
+def refusal_to_open(access: str | None, status: str, free_preview: bool) -> Refusal | None:
+    """Return why someone may not open a lesson: a free preview is open to anyone who may know of it."""
+    return refusal_to_know(access, status) if free_preview else refusal_to_learn(access, status)
+
+
+def refusal_to_complete(access: str | None, status: str, kind: str) -> Refusal | None:
+    """Return why someone may not finish a lesson by saying so: a project is finished by handing it in."""
+    return refusal_to_learn(access, status) or (Refusal.PROJECT_MISSING if kind == "project" else None)
+
+
+def refusal_to_enroll(access: str | None, status: str, unlock_streak_days: int | None, price: int) -> Refusal | None:
+    """Return why someone cannot take a course for nothing: only what is published, neither a bonus nor for sale."""
+    if status != "deleted" and access is not None:
+        return Refusal.ALREADY_OWNED
+    if status != "published":
+        return Refusal.NOT_THERE
+    if unlock_streak_days is not None:
+        return Refusal.LOCKED
+    return Refusal.PAYMENT_UNAVAILABLE if price > 0 else None

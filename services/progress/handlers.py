@@ -1,0 +1,342 @@
+"""The use cases of progress. Whatever our copy would refuse is first asked of catalog, outside of any transaction."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Connection
+
+from chassis.database import Database, UnitOfWork
+from contracts.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, ServiceError, Unavailable
+from contracts.events.catalog import CourseChanged
+from contracts.events.progress import DayStudied
+from services.progress import queries
+from services.progress.completion import Finish, confirm_course, enroll, finish_lesson
+from services.progress.domain import access, study
+from services.progress.domain.access import Refusal
+from services.progress.outlines import Outlines, keep_outline
+from services.progress.tables import entitlements, openings, positions, study_clocks, study_days
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CourseAccess:
+    """Whether and why someone may see a course; the reason is "none" without access."""
+
+    has_access: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class OpenedLesson:
+    """The course of a lesson, and why it may be opened."""
+
+    course_id: UUID
+    access: str
+
+
+@dataclass(frozen=True)
+class FinishedLesson:
+    """The answer to finishing a lesson; the same `completed_at` however often it is asked."""
+
+    lesson_id: UUID
+    course_id: UUID
+    completed_at: datetime
+    first_time: bool
+    percent: int
+    next_lesson_id: str | None
+    course_completed: bool
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where to go next."""
+
+    lesson: queries.NextLesson | None
+    course_completed: bool
+
+
+def _error(refusal: Refusal) -> ServiceError:
+    match refusal:
+        case Refusal.NOT_THERE:
+            return NotFound()
+        case Refusal.PURCHASE_REQUIRED:
+            return Forbidden(refusal.value)
+        case _:
+            return Conflict(refusal.value)
+
+
+def _allowed(find: Callable[[], T | None], refuse: Callable[[T], Refusal | None], refresh: Callable[[], None]) -> T:
+    """Return what our copy finds and allows; before it is refused, catalog is asked once. Raises a `ServiceError`."""
+    found = find()
+    if found is None or refuse(found) is not None:
+        refresh()
+        found = find()
+    if found is None:
+        raise NotFound
+    refusal = refuse(found)
+    if refusal is not None:
+        raise _error(refusal)
+    return found
+
+
+def check_course_access(
+    database: Database, outlines: Outlines, user_id: UUID, course_id: UUID, role: str
+) -> CourseAccess:
+    """Return whether someone may see a course. Entitlements are ours, so for the lack of one nobody is asked."""
+
+    def find() -> queries.CourseFacts | None:
+        with database.single_statement() as unit_of_work:
+            return queries.course_facts(unit_of_work.connection, user_id, course_id, role)
+
+    def refuse(course: queries.CourseFacts) -> Refusal | None:
+        return access.refusal_to_answer(course.access, course.status)
+
+    course = _allowed(find, refuse, lambda: outlines.refresh_course(course_id))
+    return CourseAccess(course.access is not None, course.access or "none")
+
+
+def enroll_free(
+    database: Database, outlines: Outlines, user_id: UUID, course_id: UUID, role: str, now: datetime
+) -> None:
+    """Give someone a published course that costs nothing. Raises `Conflict` or `NotFound`."""
+
+    def find() -> queries.CourseFacts | None:
+        with database.single_statement() as unit_of_work:
+            return queries.course_facts(unit_of_work.connection, user_id, course_id, role)
+
+    def refuse(course: queries.CourseFacts) -> Refusal | None:
+        return access.refusal_to_enroll(course.access, course.status, course.unlock_streak_days, course.price_amount)
+
+    _allowed(find, refuse, lambda: outlines.refresh_course(course_id))
+    with database.unit_of_work() as unit_of_work:
+        granted = unit_of_work.connection.execute(
+            insert(entitlements)
+            .values(
+                entitlement_id=uuid4(),
+                user_id=user_id,
+                course_id=course_id,
+                source="free",
+                live=True,
+                sequence=0,
+                granted_at=now,
+            )
+            .on_conflict_do_nothing()
+            .returning(entitlements.c.entitlement_id)
+        ).first()
+        if granted is None:
+            raise Conflict(Refusal.ALREADY_OWNED.value)
+        enroll(unit_of_work.connection, user_id, course_id, now)
+
+
+def open_lesson(
+    database: Database, outlines: Outlines, user_id: UUID, lesson_id: UUID, role: str, now: datetime
+) -> OpenedLesson:
+    """Let someone look at a lesson, and remember when they first did."""
+
+    def find() -> queries.LessonFacts | None:
+        with database.single_statement() as unit_of_work:
+            return queries.lesson_facts(unit_of_work.connection, user_id, lesson_id, role)
+
+    def refuse(lesson: queries.LessonFacts) -> Refusal | None:
+        return access.refusal_to_open(lesson.access, lesson.status, lesson.free_preview)
+
+    lesson = _allowed(find, refuse, lambda: outlines.refresh_course_of(lesson_id))
+    if not lesson.opened:
+        with database.single_statement() as unit_of_work:
+            _open(unit_of_work.connection, user_id, lesson_id, now)
+    return OpenedLesson(lesson.course_id, lesson.access or "preview")
+
+
+def _open(connection: Connection, user_id: UUID, lesson_id: UUID, now: datetime) -> None:
+    connection.execute(
+        insert(openings).values(user_id=user_id, lesson_id=lesson_id, opened_at=now).on_conflict_do_nothing()
+    )
+
+
+def _learned(database: Database, outlines: Outlines, user_id: UUID, lesson_id: UUID, role: str) -> queries.LessonFacts:
+    """Return the facts on a lesson that someone may learn in. Raises a `ServiceError`."""
+
+    def find() -> queries.LessonFacts | None:
+        with database.single_statement() as unit_of_work:
+            return queries.lesson_facts(unit_of_work.connection, user_id, lesson_id, role)
+
+    def refuse(lesson: queries.LessonFacts) -> Refusal | None:
+        return access.refusal_to_learn(lesson.access, lesson.status)
+
+    return _allowed(find, refuse, lambda: outlines.refresh_course_of(lesson_id))
+
+
+def get_next_lesson(database: Database, outlines: Outlines, user_id: UUID, lesson_id: UUID, role: str) -> Route:
+    """Return where to send a student after a lesson."""
+    facts = _learned(database, outlines, user_id, lesson_id, role)
+    with database.single_statement() as unit_of_work:
+        standing = queries.standing(unit_of_work.connection, user_id, facts.course_id, lesson_id)
+        following = standing.next_lesson_id
+        lesson = queries.lesson_to_go_to(unit_of_work.connection, UUID(following)) if following else None
+    return Route(lesson, standing.course_completed)
+
+
+def get_user_progress(
+    database: Database, outlines: Outlines, user_id: UUID, course_id: UUID, role: str
+) -> queries.CourseProgress:
+    """Return how far someone is in a course that they may know of."""
+
+    def find() -> queries.Progress | None:
+        with database.single_statement() as unit_of_work:
+            return queries.course_progress(unit_of_work.connection, user_id, course_id, role)
+
+    def refuse(progress: queries.Progress) -> Refusal | None:
+        return access.refusal_to_know(progress.access, progress.status)
+
+    return _allowed(find, refuse, lambda: outlines.refresh_course(course_id)).answer
+
+
+def mark_lesson_as_completed(
+    database: Database, outlines: Outlines, user_id: UUID, lesson_id: UUID, role: str, time_zone: str, now: datetime
+) -> FinishedLesson:
+    """Finish a lesson, once: the event goes out with the first call, later ones answer the same.
+
+    When it seems the course's last, catalog is asked whether it is; while catalog is silent the course stays pending.
+    """
+    _local_date(now, time_zone)
+
+    def find() -> Finish | None:
+        return finish_lesson(database, user_id, lesson_id, role, time_zone, now)
+
+    def refuse(finish: Finish) -> Refusal | None:
+        return access.refusal_to_complete(finish.access, finish.status, finish.kind)
+
+    done = _allowed(find, refuse, lambda: outlines.refresh_course_of(lesson_id))
+    if not done.enrolled:
+        with database.single_statement() as unit_of_work:
+            enroll(unit_of_work.connection, user_id, done.course_id, now)
+        done = _allowed(find, refuse, lambda: outlines.refresh_course_of(lesson_id))
+    standing = done.standing
+    if done.is_pending:
+        with suppress(Unavailable, NotFound):
+            confirm_course(database, outlines, done.course_id, user_id, now)
+            with database.single_statement() as unit_of_work:
+                standing = queries.standing(unit_of_work.connection, user_id, done.course_id, lesson_id)
+    return FinishedLesson(
+        lesson_id=lesson_id,
+        course_id=done.course_id,
+        completed_at=done.completed_at,
+        first_time=done.first_time,
+        percent=standing.percent,
+        next_lesson_id=standing.next_lesson_id,
+        course_completed=standing.course_completed,
+    )
+
+
+def import_completion(
+    database: Database,
+    outlines: Outlines,
+    user_id: UUID,
+    lesson_id: UUID,
+    completed_at: datetime,
+    time_zone: str,
+) -> FinishedLesson:
+    """Finish a lesson in the past, after having looked at it for as long as it lasts; for demo data."""
+    lesson = _learned(database, outlines, user_id, lesson_id, "student")
+    with database.single_statement() as unit_of_work:
+        opened_at = completed_at - timedelta(seconds=lesson.duration_seconds)
+        _open(unit_of_work.connection, user_id, lesson_id, opened_at)
+    return mark_lesson_as_completed(database, outlines, user_id, lesson_id, "student", time_zone, completed_at)
+
+
+def set_lesson_position(
+    database: Database,
+    outlines: Outlines,
+    user_id: UUID,
+    lesson_id: UUID,
+    seconds: float,
+    role: str,
+    time_zone: str,
+    now: datetime,
+) -> None:
+    """Keep where a student is in a lesson, and count the advance towards their day of study."""
+    if not 0 <= seconds <= study.POSITION_SECONDS:
+        raise Invalid(
+            errors=(FieldError("/seconds", "out-of-range", {"minimum": 0, "maximum": study.POSITION_SECONDS}),)
+        )
+    today = _local_date(now, time_zone)
+    lesson = _learned(database, outlines, user_id, lesson_id, role)
+    with database.unit_of_work() as unit_of_work:
+        connection = unit_of_work.connection
+        previous_report_at = _report(connection, user_id, now)
+        previous = _move(connection, user_id, lesson.course_id, lesson_id, seconds)
+        counted = study.counted_advance(seconds, previous, now, previous_report_at)
+        if counted > 0 and _study(connection, user_id, today, counted, now):
+            unit_of_work.tell(DayStudied(user_id=user_id, local_date=today, time_zone=time_zone, studied_at=now))
+
+
+def _report(connection: Connection, user_id: UUID, now: datetime) -> datetime | None:
+    """Lock the student's reports; when the last one was."""
+    statement = insert(study_clocks).values(user_id=user_id, reported_at=now)
+    previous_at: datetime | None = connection.scalar(
+        statement.on_conflict_do_update(
+            index_elements=["user_id"],
+            set_={
+                "previous_at": study_clocks.c.reported_at,
+                "reported_at": func.greatest(study_clocks.c.reported_at, statement.excluded.reported_at),
+            },
+        ).returning(study_clocks.c.previous_at)
+    )
+    return previous_at
+
+
+def _move(connection: Connection, user_id: UUID, course_id: UUID, lesson_id: UUID, seconds: float) -> float:
+    """Keep a position; the one before, in seconds."""
+    previous = connection.scalar(
+        select(positions.c.seconds).where(
+            positions.c.user_id == user_id, positions.c.course_id == course_id, positions.c.lesson_id == lesson_id
+        )
+    )
+    statement = insert(positions).values(user_id=user_id, course_id=course_id, lesson_id=lesson_id, seconds=seconds)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["user_id", "course_id", "lesson_id"], set_={"seconds": statement.excluded.seconds}
+        )
+    )
+    return previous or 0.0
+
+
+def _study(connection: Connection, user_id: UUID, today: date, counted: float, now: datetime) -> bool:
+    """Add advance to a day; whether that makes it a day of study, for the first time."""
+    statement = insert(study_days).values(user_id=user_id, local_date=today, seconds=counted)
+    day = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["user_id", "local_date"],
+            set_={"seconds": study_days.c.seconds + statement.excluded.seconds},
+        ).returning(study_days.c.seconds, study_days.c.told_at)
+    ).one()
+    if day.told_at is not None or not study.is_studied(day.seconds):
+        return False
+    connection.execute(
+        update(study_days).where(study_days.c.user_id == user_id, study_days.c.local_date == today).values(told_at=now)
+    )
+    return True
+
+
+def keep_outlines(unit_of_work: UnitOfWork, heard: Iterable[tuple[CourseChanged, int]]) -> None:
+    """Copy the newest outline heard of each course; the courses are locked in the order of their ids."""
+    newest: dict[UUID, tuple[CourseChanged, int]] = {}
+    for course, sequence in heard:
+        if course.course_id not in newest or newest[course.course_id][1] < sequence:
+            newest[course.course_id] = (course, sequence)
+    for course_id in sorted(newest):
+        keep_outline(unit_of_work.connection, *newest[course_id])
+
+
+def _local_date(at: datetime, time_zone: str) -> date:
+    try:
+        return study.local_date(at, time_zone)
+    except ValueError as error:
+        raise Invalid(errors=(FieldError("/time_zone", "unacceptable"),)) from error

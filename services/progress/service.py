@@ -1,0 +1,91 @@
+"""Progress on the bus."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta
+from nameko.timer import timer
+
+from chassis.clock import now
+from chassis.database import UnitOfWork
+from chassis.service import Delivery, Service, consumes, rpc
+from contracts import topology
+from contracts.errors import Forbidden
+from contracts.events.accounts import Role
+from contracts.events.catalog import CourseChanged
+from services.progress import completion, handlers, queries
+from services.progress.outlines import Outlines
+
+SETTLE_SECONDS = 1
+
+
+class ProgressService(Service):
+    """Which student may learn what, and how far each has come."""
+
+    name = "progress"
+
+    @property
+    def outlines(self) -> Outlines:
+        """The copy of catalog's outlines."""
+        return Outlines(self.database, self.rpc)
+
+    @rpc
+    def check_course_access(self, user_id: UUID, course_id: UUID, role: Role = "student") -> handlers.CourseAccess:
+        return handlers.check_course_access(self.database, self.outlines, user_id, course_id, role)
+
+    @rpc
+    def enroll_free(self, user_id: UUID, course_id: UUID, role: Role = "student") -> dict[str, bool]:
+        handlers.enroll_free(self.database, self.outlines, user_id, course_id, role, now())
+        return {"enrolled": True}
+
+    @rpc
+    def open_lesson(self, user_id: UUID, lesson_id: UUID, role: Role = "student") -> handlers.OpenedLesson:
+        return handlers.open_lesson(self.database, self.outlines, user_id, lesson_id, role, now())
+
+    @rpc
+    def get_user_progress(self, user_id: UUID, course_id: UUID, role: Role = "student") -> queries.CourseProgress:
+        return handlers.get_user_progress(self.database, self.outlines, user_id, course_id, role)
+
+    @rpc
+    def mark_lesson_as_completed(
+        self, user_id: UUID, lesson_id: UUID, role: Role = "student", time_zone: str = "UTC"
+    ) -> handlers.FinishedLesson:
+        return handlers.mark_lesson_as_completed(
+            self.database, self.outlines, user_id, lesson_id, role, time_zone, now()
+        )
+
+    @rpc
+    def set_lesson_position(
+        self, user_id: UUID, lesson_id: UUID, seconds: float, role: Role = "student", time_zone: str = "UTC"
+    ) -> None:
+        handlers.set_lesson_position(self.database, self.outlines, user_id, lesson_id, seconds, role, time_zone, now())
+
+    @rpc
+    def get_next_lesson(self, user_id: UUID, current_lesson_id: UUID, role: Role = "student") -> handlers.Route:
+        return handlers.get_next_lesson(self.database, self.outlines, user_id, current_lesson_id, role)
+
+    @rpc
+    def get_user_enrollments(
+        self, user_id: UUID, limit: Annotated[int, Meta(ge=1, le=100)] = 20, cursor: str | None = None
+    ) -> queries.EnrollmentPage:
+        with self.database.single_statement() as unit_of_work:
+            return queries.enrollments(unit_of_work.connection, user_id, limit, cursor)
+
+    @rpc
+    def import_completion(
+        self, user_id: UUID, lesson_id: UUID, completed_at: datetime, time_zone: str
+    ) -> handlers.FinishedLesson:
+        if self.settings.environment == "production":
+            raise Forbidden
+        return handlers.import_completion(self.database, self.outlines, user_id, lesson_id, completed_at, time_zone)
+
+    @consumes(topology.PROGRESS_CATALOG)
+    def on_catalog(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
+        heard = [(delivery.event, delivery.envelope.sequence) for delivery in deliveries]
+        handlers.keep_outlines(unit_of_work, [(event, n) for event, n in heard if isinstance(event, CourseChanged)])
+
+    @timer(interval=SETTLE_SECONDS)
+    def settle(self) -> None:
+        completion.settle(self.database, self.outlines, now())
