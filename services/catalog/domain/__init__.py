@@ -1,0 +1,1 @@
+"""The catalog's rules: pure functions on plain values."""

@@ -1,0 +1,44 @@
+"""Why something is refused, and the rules that all texts share."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One field that is refused: where it is (a JSON pointer), why (a code), and the values of the reason."""
+
+    pointer: str
+    code: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_line(pointer: str, value: str, most: int, *, least: int = 1) -> tuple[Refusal, ...]:
+    """What is wrong with a text of one line of `least` to `most` characters, without control characters."""
+    return _check(pointer, value, len(value), least, most, allowed="")
+
+
+def check_text(pointer: str, value: str, most: int, *, least: int = 0) -> tuple[Refusal, ...]:
+    """What is wrong with a text of `least` to `most` bytes in UTF-8; it may have tabs and line ends."""
+    return _check(pointer, value, len(value.encode(errors="replace")), least, most, allowed="\t\n\r")
+
+
+def check_number(pointer: str, value: int, least: int, most: int) -> tuple[Refusal, ...]:
+    """What is wrong with a number from `least` to `most`."""
+    if value < least:
+        return (Refusal(pointer, "too-small", {"minimum": least}),)
+    if value > most:
+        return (Refusal(pointer, "too-large", {"maximum": most}),)
+    return ()
+
+
+def _check(pointer: str, value: str, size: int, least: int, most: int, allowed: str) -> tuple[Refusal, ...]:
+    if size < least:
+        return (Refusal(pointer, "required" if not value else "too-short", {"minimum": least}),)
+    if size > most:
+        return (Refusal(pointer, "too-long", {"maximum": most}),)
+    if any(unicodedata.category(character) in ("Cc", "Cs") and character not in allowed for character in value):
+        return (Refusal(pointer, "control-characters"),)
+    return ()

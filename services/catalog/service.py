@@ -1,0 +1,222 @@
+"""The catalog on the bus."""
+
+from uuid import UUID
+
+from chassis.service import Service, rpc
+from contracts.errors import FieldError, Invalid
+from contracts.events.accounts import Role
+from contracts.events.catalog import LessonKind
+from services.catalog import handlers, queries
+from services.catalog.answers import Category, Chapter, Course, CoursePage, CourseState, Lesson, Outline, Quiz
+from services.catalog.commands import CourseChanges, LessonChanges, Level, OrderedChapter, Price, Question, UnlockRule
+from services.catalog.domain.access import Viewer
+from services.catalog.domain.courses import CourseFields, LessonFields
+
+
+class CatalogService(Service):
+    """Courses, their parts, and who may read and write them."""
+
+    name = "catalog"
+
+    @rpc
+    def get_categories(self) -> dict[str, tuple[Category, ...]]:
+        with self.database.single_statement() as unit_of_work:
+            return {"items": queries.get_categories(unit_of_work.connection)}
+
+    @rpc
+    def create_category(self, role: Role, slug: str, name: str) -> Category:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.create_category(unit_of_work, role, slug, name)
+
+    @rpc
+    def get_published_courses(
+        self,
+        category: str | None = None,
+        q: str | None = None,
+        level: Level | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> CoursePage:
+        with self.database.single_statement() as unit_of_work:
+            return queries.get_published_courses(
+                unit_of_work.connection, category=category, q=q, level=level, limit=limit, cursor=cursor
+            )
+
+    @rpc
+    def get_instructor_courses(self, instructor_id: UUID, limit: int = 20, cursor: str | None = None) -> CoursePage:
+        with self.database.single_statement() as unit_of_work:
+            return queries.get_instructor_courses(unit_of_work.connection, instructor_id, limit=limit, cursor=cursor)
+
+    @rpc
+    def get_course(
+        self, course_id: UUID, viewer_id: UUID | None = None, viewer_role: Role | None = None, entitled: bool = False
+    ) -> Course:
+        with self.database.single_statement() as unit_of_work:
+            return queries.get_course(unit_of_work.connection, course_id, Viewer(viewer_id, viewer_role, entitled))
+
+    @rpc
+    def get_course_by_slug(
+        self, slug: str, viewer_id: UUID | None = None, viewer_role: Role | None = None, entitled: bool = False
+    ) -> Course:
+        with self.database.single_statement() as unit_of_work:
+            return queries.get_course_by_slug(unit_of_work.connection, slug, Viewer(viewer_id, viewer_role, entitled))
+
+    @rpc
+    def get_course_with_chapters(
+        self, course_id: UUID, viewer_id: UUID | None = None, viewer_role: Role | None = None, entitled: bool = False
+    ) -> Outline:
+        viewer = Viewer(viewer_id, viewer_role, entitled)
+        with self.database.single_statement() as unit_of_work:
+            return queries.get_course_with_chapters(unit_of_work.connection, course_id, viewer)
+
+    @rpc
+    def get_chapter(
+        self, chapter_id: UUID, viewer_id: UUID | None = None, viewer_role: Role | None = None, entitled: bool = False
+    ) -> Chapter:
+        with self.database.single_statement() as unit_of_work:
+            return queries.get_chapter(unit_of_work.connection, chapter_id, Viewer(viewer_id, viewer_role, entitled))
+
+    @rpc
+    def get_lesson(
+        self, lesson_id: UUID, viewer_id: UUID | None = None, viewer_role: Role | None = None, entitled: bool = False
+    ) -> Lesson:
+        with self.database.single_statement() as unit_of_work:
+            return queries.get_lesson(unit_of_work.connection, lesson_id, Viewer(viewer_id, viewer_role, entitled))
+
+    @rpc
+    def get_transcript(
+        self, lesson_id: UUID, viewer_id: UUID | None = None, viewer_role: Role | None = None, entitled: bool = False
+    ) -> dict[str, str]:
+        viewer = Viewer(viewer_id, viewer_role, entitled)
+        with self.database.single_statement() as unit_of_work:
+            return {"vtt": queries.get_transcript(unit_of_work.connection, lesson_id, viewer)}
+
+    @rpc
+    def get_outline(self, course_id: UUID | None = None, lesson_id: UUID | None = None) -> CourseState:
+        if (course_id is None) == (lesson_id is None):
+            raise Invalid(errors=(FieldError("/course_id", "exactly-one"), FieldError("/lesson_id", "exactly-one")))
+        with self.database.single_statement() as unit_of_work:
+            return queries.get_outline(unit_of_work.connection, course_id=course_id, lesson_id=lesson_id)
+
+    @rpc
+    def create_course(
+        self,
+        author_id: UUID,
+        role: Role,
+        title: str,
+        category: str,
+        description: str = "",
+        subtitle: str = "",
+        level: Level = "beginner",
+        language: str = "fr",
+        price: Price | None = None,
+        cover_url: str | None = None,
+        slug: str | None = None,
+        unlock: UnlockRule | None = None,
+        practical: bool = False,
+    ) -> Course:
+        price = price or Price()
+        fields = CourseFields(
+            title=title,
+            subtitle=subtitle,
+            description=description,
+            category=category,
+            level=level,
+            language=language,
+            cover_url=cover_url,
+            price_amount=price.amount,
+            price_currency=price.currency,
+            unlock_streak_days=None if unlock is None else unlock.streak_days,
+            practical=practical,
+        )
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.create_course(unit_of_work, Viewer(author_id, role), fields, slug)
+
+    @rpc
+    def update_course(self, author_id: UUID, role: Role, course_id: UUID, changes: CourseChanges) -> Course:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.update_course(unit_of_work, Viewer(author_id, role), course_id, changes)
+
+    @rpc
+    def publish_course(self, author_id: UUID, role: Role, course_id: UUID) -> Course:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.publish_course(unit_of_work, Viewer(author_id, role), course_id)
+
+    @rpc
+    def unpublish_course(self, author_id: UUID, role: Role, course_id: UUID) -> Course:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.unpublish_course(unit_of_work, Viewer(author_id, role), course_id)
+
+    @rpc
+    def archive_course(self, author_id: UUID, role: Role, course_id: UUID) -> Course:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.archive_course(unit_of_work, Viewer(author_id, role), course_id)
+
+    @rpc
+    def delete_course(self, author_id: UUID, role: Role, course_id: UUID) -> None:
+        with self.database.unit_of_work() as unit_of_work:
+            handlers.delete_course(unit_of_work, Viewer(author_id, role), course_id)
+
+    @rpc
+    def create_chapter(self, author_id: UUID, role: Role, course_id: UUID, title: str) -> Chapter:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.create_chapter(unit_of_work, Viewer(author_id, role), course_id, title)
+
+    @rpc
+    def update_chapter(self, author_id: UUID, role: Role, chapter_id: UUID, title: str) -> Chapter:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.update_chapter(unit_of_work, Viewer(author_id, role), chapter_id, title)
+
+    @rpc
+    def delete_chapter(self, author_id: UUID, role: Role, chapter_id: UUID) -> None:
+        with self.database.unit_of_work() as unit_of_work:
+            handlers.delete_chapter(unit_of_work, Viewer(author_id, role), chapter_id)
+
+    @rpc
+    def create_lesson(
+        self,
+        author_id: UUID,
+        role: Role,
+        chapter_id: UUID,
+        title: str,
+        kind: LessonKind,
+        body: str = "",
+        duration_seconds: int = 0,
+        free_preview: bool = False,
+        project_brief: str | None = None,
+    ) -> Lesson:
+        fields = LessonFields(title, kind, body, duration_seconds, free_preview, project_brief)
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.create_lesson(unit_of_work, Viewer(author_id, role), chapter_id, fields)
+
+    @rpc
+    def update_lesson(self, author_id: UUID, role: Role, lesson_id: UUID, changes: LessonChanges) -> Lesson:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.update_lesson(unit_of_work, Viewer(author_id, role), lesson_id, changes)
+
+    @rpc
+    def delete_lesson(self, author_id: UUID, role: Role, lesson_id: UUID) -> None:
+        with self.database.unit_of_work() as unit_of_work:
+            handlers.delete_lesson(unit_of_work, Viewer(author_id, role), lesson_id)
+
+    @rpc
+    def set_order(self, author_id: UUID, role: Role, course_id: UUID, chapters: tuple[OrderedChapter, ...]) -> Outline:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.set_order(unit_of_work, Viewer(author_id, role), course_id, chapters)
+
+    @rpc
+    def set_transcript(self, author_id: UUID, role: Role, lesson_id: UUID, vtt: str) -> dict[str, int]:
+        with self.database.unit_of_work() as unit_of_work:
+            return {"cues": handlers.set_transcript(unit_of_work, Viewer(author_id, role), lesson_id, vtt)}
+
+    @rpc
+    def set_quiz(
+        self, author_id: UUID, role: Role, chapter_id: UUID, time_limit_seconds: int, questions: tuple[Question, ...]
+    ) -> Quiz:
+        with self.database.unit_of_work() as unit_of_work:
+            return handlers.set_quiz(unit_of_work, Viewer(author_id, role), chapter_id, time_limit_seconds, questions)
+
+    @rpc
+    def get_quiz(self, author_id: UUID, role: Role, chapter_id: UUID) -> Quiz:
+        with self.database.single_statement() as unit_of_work:
+            return handlers.get_quiz(unit_of_work, Viewer(author_id, role), chapter_id)
