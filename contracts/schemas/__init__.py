@@ -26,7 +26,8 @@ def schema_of(event: type[Event]) -> dict[str, Any]:
     schema = msgspec.json.schema(event)
     for definition in schema["$defs"].values():
         definition["description"] = cleandoc(definition["description"])
-    return {"$schema": _DIALECT, "$id": event.data_schema(), **schema}
+    as_stored = msgspec.json.encode({"$schema": _DIALECT, "$id": event.data_schema(), **schema})
+    return msgspec.json.decode(as_stored, type=dict[str, Any])
 
 
 def as_text(schema: dict[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""What services promise one another: schemas, the envelope, the topology."""
