@@ -1,0 +1,356 @@
+"""Enters the demo into a running academy as people would: over HTTP, step by step, adding only what is missing.
+
+One thing cannot be done that way: having learned yesterday. For that the progress service offers operators
+`import_completion`, which it refuses in production.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from chassis import clock
+from chassis.rpc_client import Caller, RpcClient
+from chassis.settings import Settings
+from contracts.errors import ServiceError, Unavailable
+from demo.academy import Academy, HttpAcademy, Refused
+from demo.content import (
+    Catalogue,
+    Chapter,
+    ContentError,
+    Course,
+    Lesson,
+    People,
+    Person,
+    Studies,
+    read_catalogue,
+    read_people,
+)
+
+PASSWORD = "tanka-azerty"  # noqa: S105 the demo's own, printed at start
+ADMIN_EMAIL = "admin@tanka.example"
+BEGINS_AT_HOUR = 17
+MINUTES_PER_LESSON = 25
+RPC_SECONDS = 5.0
+RPC_ATTEMPTS = 10
+
+
+class DemoError(Exception):
+    """The demo could not be loaded; the message says why. Loading again goes on from there."""
+
+
+def load(base_url: str, settings: Settings) -> None:
+    """Load the demo into the academy at the base URL. Loading it again adds what is missing and changes nothing else.
+
+    Shows its progress. Raises `DemoError`, also in production, which takes no demo data.
+    """
+    if settings.environment == "production":
+        raise DemoError("Production takes no demo data.")
+    academy = HttpAcademy(base_url)
+    rpc = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, deadline=RPC_SECONDS)
+    try:
+        catalogue, people = read_catalogue(), read_people()
+        with _shown(_steps(catalogue, people)) as show:
+            Loader(
+                academy,
+                rpc,
+                lambda: _create_admin(settings),
+                show,
+                clock.now(),
+            ).load(catalogue, people)
+    except (ContentError, ServiceError, Refused, OSError) as error:
+        raise DemoError(f"The demo is not complete: {error}") from error
+    finally:
+        rpc.stop()
+        academy.close()
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody logged in."""
+
+    id: str
+    role: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Loads a catalogue and people; `show` hears of each step, and whether it deserves a line of its own."""
+
+    academy: Academy
+    rpc: Caller
+    create_admin: Callable[[], object]
+    show: Callable[[str, bool], None]
+    now: datetime
+
+    def load(self, catalogue: Catalogue, people: People) -> None:
+        """Add what is missing. Raises `Refused`, `ServiceError`, `DemoError`, or `OSError` when nobody answers."""
+        instructor = self._instructor(catalogue, people.instructor)
+        owned = {course["slug"]: course for course in self._list("/v1/instructors/me/courses", instructor.token)}
+        lessons: dict[str, list[str]] = {}
+        for course in catalogue.courses:
+            self.show(course.title, True)
+            found = owned.get(course.slug) or self._under_another_slug(course, instructor.token)
+            lessons[course.slug] = self._course(course, found, instructor.token)
+        for student in people.students:
+            self.show(student.display_name, True)
+            self._student(student, lessons)
+
+    def _instructor(self, catalogue: Catalogue, person: Person) -> Account:
+        self.show(person.display_name, True)
+        instructor = self._account(person)
+        if instructor is None:
+            raise DemoError(f"{person.email} exists with another password than the demo's.")
+        known = {category["slug"] for category in self.academy.call("GET", "/v1/categories")}
+        missing = [category for category in catalogue.categories if category.slug not in known]
+        if instructor.role == "instructor" and not missing:
+            return instructor
+        admin = self._admin()
+        for category in missing:
+            body = {"slug": category.slug, "name": category.name}
+            self.academy.call("POST", "/v1/admin/categories", body, token=admin.token)
+        if instructor.role != "instructor":
+            path = f"/v1/admin/users/{instructor.id}/role"
+            self.academy.call("POST", path, {"role": "instructor"}, token=admin.token)
+        return self._log_in(person.email)
+
+    def _admin(self) -> Account:
+        try:
+            return self._log_in(ADMIN_EMAIL)
+        except Refused as refused:
+            if refused.problem != "bad-credentials":
+                raise
+        self.create_admin()
+        return self._log_in(ADMIN_EMAIL)
+
+    def _account(self, person: Person) -> Account | None:
+        """The person's account, registered if need be; None when it has another password by now."""
+        body: dict[str, Any] = {
+            "email": person.email,
+            "password": PASSWORD,
+            "display_name": person.display_name,
+            "time_zone": person.time_zone,
+            "locale": "fr",
+        }
+        if person.birth_year is not None:
+            body["birth_year"] = person.birth_year
+        try:
+            return _account_of(self.academy.call("POST", "/v1/auth/register", body))
+        except Refused as refused:
+            if refused.status != 409:
+                raise
+        try:
+            return self._log_in(person.email)
+        except Refused as refused:
+            if refused.problem != "bad-credentials":
+                raise
+            return None
+
+    def _log_in(self, email: str) -> Account:
+        return _account_of(self.academy.call("POST", "/v1/auth/login", {"email": email, "password": PASSWORD}))
+
+    def _under_another_slug(self, course: Course, token: str) -> Any:
+        """The course if its author has renamed its slug since, else None."""
+        try:
+            return self.academy.call("GET", f"/v1/courses/{course.slug}", token=token)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return None
+
+    def _course(self, course: Course, found: Any, token: str) -> list[str]:
+        """Complete the course unless it is out of its author's hands already; the ids of its lessons, in order."""
+        if found is None:
+            found = self.academy.call("POST", "/v1/courses", _course_body(course), token=token)
+            outline: list[Any] = []
+        else:
+            outline = self.academy.call("GET", f"/v1/courses/{found['id']}/chapters", token=token)["chapters"]
+        if found["status"] == "draft":
+            outline = self._chapters(course, found["id"], outline, token)
+            if course.publish:
+                self.academy.call("POST", f"/v1/courses/{found['id']}/publish", token=token)
+        return [lesson["id"] for chapter in outline for lesson in chapter["lessons"]]
+
+    def _chapters(self, course: Course, course_id: str, outline: list[Any], token: str) -> list[Any]:
+        """Add the chapters and lessons that are missing; the whole outline, in the order of the files."""
+        by_title = {chapter["title"]: chapter for chapter in outline}
+        complete = True
+        ordered: list[Any] = []
+        for chapter in course.chapters:
+            found = by_title.pop(chapter.title, None)
+            if found is None:
+                complete = False
+                path = f"/v1/courses/{course_id}/chapters"
+                created = self.academy.call("POST", path, {"title": chapter.title}, token=token)
+                found = {"id": created["id"], "has_quiz": False, "lessons": []}
+            lessons = self._lessons(chapter, found, token)
+            complete = complete and len(lessons) == len(found["lessons"])
+            if chapter.quiz is not None and not found["has_quiz"]:
+                self.academy.call("PUT", f"/v1/chapters/{found['id']}/quiz", chapter.quiz, token=token)
+            ordered.append({"id": found["id"], "lessons": lessons})
+        ordered += by_title.values()
+        if not complete:
+            order = [{"id": c["id"], "lessons": [lesson["id"] for lesson in c["lessons"]]} for c in ordered]
+            self.academy.call("PUT", f"/v1/courses/{course_id}/order", {"chapters": order}, token=token)
+        return ordered
+
+    def _lessons(self, chapter: Chapter, found: Any, token: str) -> list[Any]:
+        by_title = {lesson["title"]: lesson for lesson in found["lessons"]}
+        ordered: list[Any] = []
+        for lesson in chapter.lessons:
+            self.show(lesson.title, False)
+            known = by_title.pop(lesson.title, None)
+            here = known or self.academy.call(
+                "POST", f"/v1/chapters/{found['id']}/lessons", _lesson_body(lesson), token=token
+            )
+            path = f"/v1/lessons/{here['id']}/transcript"
+            if lesson.transcript is not None and not (known and self._exists(path, token)):
+                self.academy.call("PUT", path, lesson.transcript, token=token, media_type="text/vtt")
+            ordered.append(here)
+        return ordered + list(by_title.values())
+
+    def _exists(self, path: str, token: str) -> bool:
+        try:
+            self.academy.call("GET", path, token=token)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return False
+        return True
+
+    def _student(self, person: Person, lessons: dict[str, list[str]]) -> None:
+        account = self._account(person)
+        if account is None:
+            self.show(f"{person.display_name} has another password by now: left alone", True)
+            return
+        for studies in person.studies:
+            self._study(person, account, studies, lessons[studies.course])
+
+    def _study(self, person: Person, account: Account, studies: Studies, lessons: list[str]) -> None:
+        try:
+            self.academy.call("POST", f"/v1/courses/{studies.course}/checkout", {}, token=account.token)
+        except Refused as refused:
+            if refused.status == 404:
+                self.show(f"{studies.course} is not offered any more: left out", True)
+                return
+            if refused.problem != "already-owned":
+                raise
+        progress = self.academy.call("GET", f"/v1/courses/{studies.course}/progress", token=account.token)
+        done = {lesson["id"] for lesson in progress["lessons"] if lesson["completed_at"]}
+        moments = finished_at(studies.days_ago, ZoneInfo(person.time_zone), self.now)
+        for lesson_id, moment in zip(lessons, moments, strict=False):
+            if lesson_id in done:
+                continue
+            if moment is None:
+                self.academy.call("POST", f"/v1/lessons/{lesson_id}/complete", token=account.token)
+            else:
+                self._import_completion(account.id, lesson_id, moment, person.time_zone)
+
+    def _import_completion(self, user_id: str, lesson_id: str, moment: datetime, time_zone: str) -> None:
+        for attempt in range(1, RPC_ATTEMPTS + 1):
+            try:
+                self.rpc.call(
+                    "progress",
+                    "import_completion",
+                    user_id=user_id,
+                    lesson_id=lesson_id,
+                    completed_at=moment,
+                    time_zone=time_zone,
+                )
+                return
+            except Unavailable:
+                if attempt == RPC_ATTEMPTS:
+                    raise
+                time.sleep(0.2 * attempt)
+
+    def _list(self, path: str, token: str) -> Iterator[Any]:
+        cursor = ""
+        while True:
+            page = self.academy.call("GET", f"{path}?limit=100{cursor}", token=token)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            cursor = f"&cursor={page['next_cursor']}"
+
+
+def finished_at(days_ago: tuple[int, ...], zone: ZoneInfo, now: datetime) -> list[datetime | None]:
+    """When each lesson was finished, in UTC: late afternoons of the student's own past days; None for today."""
+    today = now.astimezone(zone).date()
+    moments: list[datetime | None] = []
+    for index, days in enumerate(days_ago):
+        if days == 0:
+            moments.append(None)
+            continue
+        earlier = days_ago[:index].count(days)
+        day = today - timedelta(days=days)
+        local = datetime(day.year, day.month, day.day, BEGINS_AT_HOUR, tzinfo=zone)
+        moments.append((local + timedelta(minutes=MINUTES_PER_LESSON * earlier)).astimezone(now.tzinfo))
+    return moments
+
+
+def _create_admin(settings: Settings) -> None:
+    # imported here: the gateway's code is large, and needed only the first time
+    from gateway.commands import create_admin
+
+    create_admin(settings.database_url_for("accounts"), ADMIN_EMAIL, PASSWORD)
+
+
+def _account_of(answer: Any) -> Account:
+    return Account(answer["user"]["id"], answer["user"]["role"], answer["access_token"])
+
+
+def _course_body(course: Course) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "slug": course.slug,
+        "title": course.title,
+        "subtitle": course.subtitle,
+        "description": course.description,
+        "category": course.category,
+        "level": course.level,
+        "language": course.language,
+        "practical": course.practical,
+    }
+    if course.price is not None:
+        body["price"] = course.price
+    if course.unlock is not None:
+        body["unlock"] = course.unlock
+    return body
+
+
+def _lesson_body(lesson: Lesson) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "title": lesson.title,
+        "kind": lesson.kind,
+        "body": lesson.body,
+        "duration_seconds": lesson.duration_seconds,
+        "free_preview": lesson.free_preview,
+    }
+    if lesson.project_brief is not None:
+        body["project_brief"] = lesson.project_brief
+    return body
+
+
+def _steps(catalogue: Catalogue, people: People) -> int:
+    lessons = sum(len(chapter.lessons) for course in catalogue.courses for chapter in course.chapters)
+    return 1 + len(catalogue.courses) + lessons + len(people.students)
+
+
+@contextmanager
+def _shown(steps: int) -> Iterator[Callable[[str, bool], None]]:
+    """What shows each step: a bar on a terminal, else a line for each one that deserves it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text, line: print(f"demo: {text}", file=sys.stderr, flush=True) if line else None
+        return
+    columns = (TextColumn("demo"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=steps)
+        yield lambda text, _: progress.update(bar, advance=1, description=text)
