@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 
+from chassis.local import rabbitmq
 from chassis.local.keys import make_signing_key
 from chassis.local.places import STATE, remove_empty_parents
 from chassis.local.processes import free_ports, wait_until
@@ -19,7 +20,9 @@ from chassis.settings import Settings
 class AcademyUnderTest:
     """An academy on random ports with its own PostgreSQL and RabbitMQ, watched over as in `./tanka up`.
 
-    `environment` changes its settings, for instance {"BUS_RETRY_DELAYS": "0.1,0.2"}.
+    PostgreSQL and RabbitMQ are its own whatever the environment names, since tests restart and kill them; only where
+    no RabbitMQ can be run is it the one of AMQP_URI. `environment` changes its settings, for instance
+    {"BUS_RETRY_DELAYS": "0.1,0.2"}.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None, **supervisor: object):
@@ -31,6 +34,7 @@ class AcademyUnderTest:
             free_ports(1)[0],
             Report(),
             {"JWT_SIGNING_KEY": make_signing_key(), "LOG_LEVEL": "info", **(environment or {})},
+            amqp_uri=None if rabbitmq.find_server() or rabbitmq.docker_answers() else os.environ.get("AMQP_URI"),
             throwaway=True,
             **supervisor,  # type: ignore[arg-type]
         )

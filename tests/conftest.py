@@ -10,6 +10,7 @@ import pytest
 
 from chassis.settings import Settings
 from tests import infrastructure
+from tests.academy import AcademyUnderTest
 from tests.infrastructure import AMQP_VARIABLE, CONTAINERS_VARIABLE, DATABASE_VARIABLE, Servers
 
 DatabaseFactory = Callable[[str], str]
@@ -106,6 +107,13 @@ def settings_for(
 def settings(settings_for: SettingsFactory) -> Settings:
     """Settings without a service's database: broker, prefix and quick retries."""
     return settings_for()
+
+
+@pytest.fixture(scope="session")
+def academy() -> Iterator[AcademyUnderTest]:
+    """A whole academy for tests over HTTP that leave it as sound as they found it."""
+    with AcademyUnderTest() as academy:
+        yield academy
 
 
 @contextlib.contextmanager

@@ -161,17 +161,13 @@ def dead_letters_replay(queue: str | None) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> None:
     """Check everything: style, types, walls, all tests. With arguments: pytest with them."""
-    from chassis.local import checks
-
-    sys.exit(checks.test(arguments))
+    os.execv(sys.executable, [sys.executable, "-m", "tests.checks", "test", *arguments])
 
 
 @main.command()
 def lint() -> None:
     """Check style, types and walls."""
-    from chassis.local import checks
-
-    sys.exit(checks.lint())
+    os.execv(sys.executable, [sys.executable, "-m", "tests.checks", "lint"])
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

@@ -42,7 +42,15 @@ def up(port: int, with_demo: bool) -> None:
         if not first:
             _say_already_up(report.console)
             return
-        supervisor = Supervisor(STATE, NAME, port, report, kept_keys(STATE))
+        supervisor = Supervisor(
+            STATE,
+            NAME,
+            port,
+            report,
+            kept_keys(STATE),
+            database_url=os.environ.get("DATABASE_URL"),
+            amqp_uri=os.environ.get("AMQP_URI"),
+        )
         _check(Settings.from_environment(supervisor.environment()), port, with_demo)
         _stop_remnants(STATE)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

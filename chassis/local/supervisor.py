@@ -146,7 +146,8 @@ class Nursery:
 class Supervisor:
     """An academy with its state in the folder `state` and its data under the name `name`.
 
-    `environment` is added to what every process finds in its own. `runner` is the module whose
+    `environment` is added to what every process finds in its own; `database_url` and `amqp_uri` name servers that
+    others run. `runner` is the module whose
     `run_service(name, private_port)` is a service's life, `gateway` the gateway's command.
     """
 
@@ -158,6 +159,8 @@ class Supervisor:
         report: Report,
         environment: Mapping[str, str],
         *,
+        database_url: str | None = None,
+        amqp_uri: str | None = None,
         throwaway: bool = False,
         runner: str = "chassis.runner",
         gateway: tuple[str, ...] = (sys.executable, "-m", "gateway"),
@@ -169,9 +172,7 @@ class Supervisor:
         self.port = port
         self.complete = False
         """Whether all that `up` promises is there, the demo included."""
-        self.infrastructure = Infrastructure(
-            state, name, report.note, throwaway, os.environ.get("DATABASE_URL"), os.environ.get("AMQP_URI")
-        )
+        self.infrastructure = Infrastructure(state, name, report.note, throwaway, database_url, amqp_uri)
         self.report = report
         self._extra = dict(environment)
         self._runner = runner

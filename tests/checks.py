@@ -1,0 +1,125 @@
+"""What `./tanka test` and `./tanka lint` do: style, types, walls, then all tests on servers of their own."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from chassis.local.infrastructure import Infrastructure
+from chassis.local.places import CHECKOUT, STATE, remove_empty_parents
+from chassis.local.processes import StartError
+from tests import infrastructure
+from tests.infrastructure import AMQP_VARIABLE, CONTAINERS_VARIABLE, DATABASE_VARIABLE
+
+CACHE = STATE / "cache"
+PROGRAMS = Path(sys.executable).parent
+WORKERS = 2
+SERIAL = ("tests/local", "tests/system", "tests/faults")
+"""Tests that start whole academies, or measure: one after another. All others run side by side."""
+
+LINTS: dict[str, list[str]] = {
+    "style": [str(PROGRAMS / "ruff"), "check", f"--cache-dir={CACHE / 'ruff'}", "."],
+    "types": [str(PROGRAMS / "mypy"), f"--cache-dir={CACHE / 'mypy'}"],
+    "walls": [str(PROGRAMS / "lint-imports"), "--no-logo", f"--cache-dir={CACHE / 'walls'}"],
+}
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run `lint`, or `test` (with arguments: only pytest, with them); return the exit status."""
+    begun = time.monotonic()
+    command, *rest = arguments
+    try:
+        if command == "lint":
+            failed = lint()
+        elif rest:
+            with _servers() as environment:
+                return _pytest(rest, environment)
+        else:
+            failed = lint() + run_tests()
+    except StartError as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    minutes, seconds = divmod(int(time.monotonic() - begun), 60)
+    if failed:
+        console.print(f"[red]Failed:[/] {', '.join(failed)} ({minutes} min {seconds} s)")
+        return 1
+    console.print(f"[green]All is well:[/] {', '.join(LINTS)}{'' if command == 'lint' else ', tests'}", end=" ")
+    console.print(f"({minutes} min {seconds} s)")
+    return 0
+
+
+def lint() -> list[str]:
+    """Run all lints; return the names of those that found something, after printing what they found."""
+    failed = []
+    for name, command in LINTS.items():
+        begun = time.monotonic()
+        with console.status(f"Checking {name}"):
+            done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        well = done.returncode == 0
+        console.print(f"{'[green]well[/]' if well else '[red]bad[/] '}  {name:<8} {time.monotonic() - begun:5.1f} s")
+        if not well:
+            failed.append(name)
+            console.print(done.stdout + done.stderr, markup=False)
+    return failed
+
+
+def run_tests() -> list[str]:
+    """Run all tests; return the names of the parts that failed."""
+    serial = [path for path in SERIAL if (CHECKOUT / path).exists()]
+    side_by_side = ["-n", str(WORKERS), "--dist", "loadfile", *(f"--ignore={path}" for path in SERIAL)]
+    failed = []
+    with _servers() as environment:
+        if _pytest(["-q", *side_by_side, "tests"], environment):
+            failed.append("tests")
+        if _pytest(["-q", *serial], environment):
+            failed.append("tests of the whole")
+    return failed
+
+
+def _pytest(arguments: list[str], environment: Mapping[str, str]) -> int:
+    command = [sys.executable, "-m", "pytest", *arguments]
+    return subprocess.run(command, cwd=CHECKOUT, env=dict(environment), check=False).returncode
+
+
+@contextlib.contextmanager
+def _servers() -> Iterator[dict[str, str]]:
+    """Run one PostgreSQL and one RabbitMQ for all tests; yield the environment that names them. Nothing is left."""
+    environment = {
+        **os.environ,
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
+        "PYTHONPATH": str(CHECKOUT),
+    }
+    if environment.pop(CONTAINERS_VARIABLE, "") == "1":
+        with infrastructure.containers() as servers:
+            yield {**environment, DATABASE_VARIABLE: servers.database_url, AMQP_VARIABLE: servers.amqp_uri}
+        return
+    name = f"test-{secrets.token_hex(4)}"
+    own = Infrastructure(
+        STATE / name,
+        name,
+        lambda text: console.print(text, markup=False),
+        throwaway=True,
+        database_url=os.environ.get(DATABASE_VARIABLE) or os.environ.get("DATABASE_URL"),
+        amqp_uri=os.environ.get(AMQP_VARIABLE) or os.environ.get("AMQP_URI"),
+    )
+    try:
+        with console.status("Starting PostgreSQL and RabbitMQ for the tests"):
+            own.start()
+        yield {**environment, DATABASE_VARIABLE: own.database_url, AMQP_VARIABLE: own.amqp_uri}
+    finally:
+        own.remove()
+        shutil.rmtree(STATE / name, ignore_errors=True)
+        remove_empty_parents(STATE / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
