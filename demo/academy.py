@@ -3,6 +3,7 @@
 import http.client
 import time
 import uuid
+from email.message import Message
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -40,7 +41,7 @@ class HttpAcademy:
     """The academy at a base URL such as `http://127.0.0.1:8000`; for one thread.
 
     What the academy cannot answer just now (a broken connection, 429, 503) is asked again until `PATIENCE_SECONDS` are
-    over, a POST under the same idempotency key.
+    over, a POST under the same idempotency key. What has moved for good is followed.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -70,26 +71,31 @@ class HttpAcademy:
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                status, pause, answer = self._ask(method, self._root + path, content, headers)
+                status, answered, answer = self._ask(method, self._root + path, content, headers)
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 if time.monotonic() > until:
                     raise OSError(f"{method} {path}: no answer ({error})") from error
                 time.sleep(0.2)
                 continue
+            pause = float(answered.get("Retry-After", "1"))
             if status in (429, 503) and time.monotonic() + pause < until:
                 time.sleep(pause)
-                continue
-            return _decoded(status, answer)
+            elif status == 308:
+                path = urlsplit(answered["Location"]).path.removeprefix(self._root)
+            else:
+                return _decoded(status, answer)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def _ask(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> tuple[int, float, bytes]:
+    def _ask(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, Message, bytes]:
         self._connection.request(method, path, content, headers)
         response = self._connection.getresponse()
-        return response.status, float(response.headers.get("Retry-After", "1")), response.read()
+        return response.status, response.headers, response.read()
 
 
 def _decoded(status: int, answer: bytes) -> Any:

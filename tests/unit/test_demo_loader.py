@@ -1,0 +1,501 @@
+"""The demo's loader against a small academy in memory, and its HTTP client against a small server."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+import demo
+from chassis.settings import Settings
+from contracts.errors import Unavailable
+from demo.academy import HttpAcademy, Refused
+from demo.content import Catalogue, People, read_catalogue, read_people
+from demo.loader import ADMIN_EMAIL, PASSWORD, Loader, finished_at
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+CATALOGUE = read_catalogue()
+PEOPLE = read_people()
+
+
+class Interrupted(BaseException):
+    """The loader's process ends here."""
+
+
+class FakeAcademy:
+    """The routes that the loader uses, in memory; it refuses what the real ones refuse."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, dict[str, Any]] = {}
+        self.categories: dict[str, str] = {}
+        self.courses: dict[str, dict[str, Any]] = {}
+        self.chapters: dict[str, dict[str, Any]] = {}
+        self.lessons: dict[str, dict[str, Any]] = {}
+        self.enrolled: set[tuple[str, str]] = set()
+        self.completed: dict[tuple[str, str], datetime | None] = {}
+        self.calls: list[str] = []
+        self.survives = -1
+        self.imports_unanswered = 0
+
+    def create_admin(self) -> None:
+        self._register({"email": ADMIN_EMAIL, "password": PASSWORD, "display_name": "Admin"})
+        self.users[ADMIN_EMAIL]["role"] = "admin"
+
+    # the RPC side
+
+    def call_rpc(self, service: str, method: str, deadline: float | None = None, **arguments: Any) -> None:
+        assert (service, method, deadline) == ("progress", "import_completion", None)
+        if self.imports_unanswered:
+            self.imports_unanswered -= 1
+            raise Unavailable
+        assert set(arguments) == {"user_id", "lesson_id", "completed_at", "time_zone"}
+        self._count("import_completion")
+        self._complete(arguments["user_id"], arguments["lesson_id"], arguments["completed_at"])
+
+    # the HTTP side
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        media_type: str = "application/json",
+    ) -> Any:
+        path = path.partition("?")[0]
+        for (wanted, pattern), answer in self._routes().items():
+            found = re.fullmatch(pattern, path)
+            if wanted == method and found:
+                data = body if isinstance(body, str) else msgspec.to_builtins(body)
+                assert isinstance(data, str) == (media_type == "text/vtt")
+                result = answer(data, token, *found.groups())
+                self._count(f"{method} {path}")
+                return result
+        raise AssertionError(f"no such route: {method} {path}")
+
+    def _routes(self) -> dict[tuple[str, str], Callable[..., Any]]:
+        return {
+            ("POST", "/v1/auth/register"): lambda body, _: self._register(body),
+            ("POST", "/v1/auth/login"): lambda body, _: self._log_in(body),
+            ("GET", "/v1/categories"): lambda *_: [{"slug": slug} for slug in self.categories],
+            ("POST", "/v1/admin/categories"): self._add_category,
+            ("POST", "/v1/admin/users/([^/]+)/role"): self._give_role,
+            ("GET", "/v1/instructors/me/courses"): self._own_courses,
+            ("POST", "/v1/courses"): self._add_course,
+            ("GET", "/v1/courses/([^/]+)"): self._course_page,
+            ("GET", "/v1/courses/([^/]+)/chapters"): self._outline,
+            ("POST", "/v1/courses/([^/]+)/chapters"): self._add_chapter,
+            ("POST", "/v1/chapters/([^/]+)/lessons"): self._add_lesson,
+            ("GET", "/v1/lessons/([^/]+)/transcript"): self._transcript,
+            ("PUT", "/v1/lessons/([^/]+)/transcript"): self._put_transcript,
+            ("PUT", "/v1/chapters/([^/]+)/quiz"): self._put_quiz,
+            ("PUT", "/v1/courses/([^/]+)/order"): self._put_order,
+            ("POST", "/v1/courses/([^/]+)/publish"): self._publish,
+            ("POST", "/v1/courses/([^/]+)/checkout"): self._check_out,
+            ("GET", "/v1/courses/([^/]+)/progress"): self._progress,
+            ("POST", "/v1/lessons/([^/]+)/complete"): lambda _, token, id: self._complete(
+                self._user(token)["id"], id, None
+            ),
+        }
+
+    def _count(self, call: str) -> None:
+        self.calls.append(call)
+        if len(self.calls) == self.survives:
+            raise Interrupted
+
+    def _user(self, token: str | None, role: str | None = None) -> dict[str, Any]:
+        user = next((user for user in self.users.values() if user["id"] == token), None)
+        if user is None:
+            raise Refused(401, "unauthorized", "")
+        if role is not None and user["role"] != role:
+            raise Refused(403, "forbidden", "")
+        return user
+
+    def _register(self, body: dict[str, Any]) -> Any:
+        if body["email"] in self.users:
+            raise Refused(409, "email-taken", "")
+        self.users[body["email"]] = {"id": f"user-{len(self.users)}", "role": "student", **body}
+        return self._log_in(body)
+
+    def _log_in(self, body: dict[str, Any]) -> Any:
+        user = self.users.get(body["email"])
+        if user is None or user["password"] != body["password"]:
+            raise Refused(401, "bad-credentials", "")
+        return {"user": user, "access_token": user["id"]}
+
+    def _add_category(self, body: Any, token: str) -> None:
+        self._user(token, "admin")
+        assert body["slug"] not in self.categories
+        self.categories[body["slug"]] = body["name"]
+
+    def _give_role(self, body: Any, token: str, user_id: str) -> None:
+        self._user(token, "admin")
+        next(user for user in self.users.values() if user["id"] == user_id)["role"] = body["role"]
+
+    def _own_courses(self, _: Any, token: str) -> Any:
+        self._user(token, "instructor")
+        return {"items": list(self.courses.values()), "next_cursor": None}
+
+    def _add_course(self, body: Any, token: str) -> Any:
+        self._user(token, "instructor")
+        assert body["category"] in self.categories
+        assert all(course["slug"] != body["slug"] for course in self.courses.values())
+        course = {**body, "id": f"course-{len(self.courses)}", "status": "draft", "chapters": []}
+        self.courses[course["id"]] = course
+        return course
+
+    def _course(self, name: str) -> dict[str, Any]:
+        for course in self.courses.values():
+            if name in (course["id"], course["slug"], course.get("old_slug")):
+                return course
+        raise Refused(404, "not-found", "")
+
+    def _course_page(self, _: Any, __: str, name: str) -> Any:
+        return self._course(name)
+
+    def _outline(self, _: Any, __: str, name: str) -> Any:
+        return {
+            "chapters": [
+                {
+                    "id": id,
+                    "title": self.chapters[id]["title"],
+                    "has_quiz": "quiz" in self.chapters[id],
+                    "lessons": [
+                        {"id": each, "title": self.lessons[each]["title"]} for each in self.chapters[id]["lessons"]
+                    ],
+                }
+                for id in self._course(name)["chapters"]
+            ]
+        }
+
+    def _add_chapter(self, body: Any, token: str, name: str) -> Any:
+        self._user(token, "instructor")
+        chapter = {"id": f"chapter-{len(self.chapters)}", "title": body["title"], "lessons": []}
+        self.chapters[chapter["id"]] = chapter
+        self._course(name)["chapters"].append(chapter["id"])
+        return chapter
+
+    def _add_lesson(self, body: Any, token: str, chapter_id: str) -> Any:
+        self._user(token, "instructor")
+        lesson = {"id": f"lesson-{len(self.lessons)}", **body}
+        self.lessons[lesson["id"]] = lesson
+        self.chapters[chapter_id]["lessons"].append(lesson["id"])
+        return lesson
+
+    def _transcript(self, _: Any, __: str, lesson_id: str) -> Any:
+        if "transcript" not in self.lessons[lesson_id]:
+            raise Refused(404, "not-found", "")
+        return self.lessons[lesson_id]["transcript"]
+
+    def _put_transcript(self, body: str, token: str, lesson_id: str) -> Any:
+        self._user(token, "instructor")
+        assert body.startswith("WEBVTT")
+        self.lessons[lesson_id]["transcript"] = body
+        return {"cues": body.count("-->")}
+
+    def _put_quiz(self, body: Any, token: str, chapter_id: str) -> None:
+        self._user(token, "instructor")
+        self.chapters[chapter_id]["quiz"] = body
+
+    def _put_order(self, body: Any, token: str, name: str) -> None:
+        self._user(token, "instructor")
+        course = self._course(name)
+        assert sorted(each["id"] for each in body["chapters"]) == sorted(course["chapters"])
+        course["chapters"] = [each["id"] for each in body["chapters"]]
+        for each in body["chapters"]:
+            assert sorted(each["lessons"]) == sorted(self.chapters[each["id"]]["lessons"])
+            self.chapters[each["id"]]["lessons"] = each["lessons"]
+
+    def _publish(self, _: Any, token: str, name: str) -> None:
+        self._user(token, "instructor")
+        self._course(name)["status"] = "published"
+
+    def _check_out(self, _: Any, token: str, name: str) -> Any:
+        course = self._course(name)
+        if course["status"] != "published":
+            raise Refused(404, "not-found", "")
+        assert "price" not in course
+        key = (self._user(token)["id"], course["id"])
+        if key in self.enrolled:
+            raise Refused(409, "already-owned", "")
+        self.enrolled.add(key)
+        return {"order_id": None}
+
+    def _progress(self, _: Any, token: str, name: str) -> Any:
+        user, course = self._user(token), self._course(name)
+        assert (user["id"], course["id"]) in self.enrolled
+        lessons = [lesson for chapter in course["chapters"] for lesson in self.chapters[chapter]["lessons"]]
+        return {
+            "lessons": [
+                {"id": id, "completed_at": "x" if (user["id"], id) in self.completed else None} for id in lessons
+            ]
+        }
+
+    def _complete(self, user_id: str, lesson_id: str, moment: datetime | None) -> None:
+        assert (user_id, lesson_id) not in self.completed, "completed twice"
+        self.completed[(user_id, lesson_id)] = moment
+
+    def state(self) -> Any:
+        """All that is in the academy, comparable between runs."""
+        return (
+            self.users,
+            self.categories,
+            self.courses,
+            self.chapters,
+            self.lessons,
+            self.enrolled,
+            self.completed,
+        )
+
+
+class _Rpc:
+    def __init__(self, academy: FakeAcademy) -> None:
+        self.call = academy.call_rpc
+
+
+def run(academy: FakeAcademy, catalogue: Catalogue = CATALOGUE, people: People = PEOPLE) -> list[str]:
+    """Load the demo; the lines shown."""
+    lines: list[str] = []
+    show: Callable[[str, bool], None] = lambda text, line: lines.append(text) if line else None  # noqa: E731
+    Loader(academy, _Rpc(academy), academy.create_admin, show, NOW).load(catalogue, people)
+    return lines
+
+
+def small() -> tuple[Catalogue, People]:
+    """Two courses, one of them a draft, and two students: enough to be interrupted everywhere."""
+    courses = [
+        course for course in CATALOGUE.courses if course.slug in ("apprendre-a-apprendre", "robot-suiveur-de-ligne")
+    ]
+    students = [
+        msgspec.structs.replace(
+            student, studies=tuple(each for each in student.studies if each.course == "apprendre-a-apprendre")
+        )
+        for student in PEOPLE.students
+        if student.email in ("ines@tanka.example", "noe@tanka.example")
+    ]
+    return (
+        msgspec.structs.replace(CATALOGUE, courses=tuple(courses)),
+        msgspec.structs.replace(PEOPLE, students=tuple(students)),
+    )
+
+
+def test_one_run_enters_every_course_with_its_texts_and_every_student_with_a_history() -> None:
+    academy = FakeAcademy()
+    run(academy)
+    by_slug = {course["slug"]: course for course in academy.courses.values()}
+    for course in CATALOGUE.courses:
+        entered = by_slug[course.slug]
+        assert entered["status"] == ("published" if course.publish else "draft")
+        chapters = [academy.chapters[id] for id in entered["chapters"]]
+        assert [chapter["title"] for chapter in chapters] == [chapter.title for chapter in course.chapters]
+        for chapter, written in zip(chapters, course.chapters, strict=True):
+            assert chapter["quiz"] == msgspec.to_builtins(written.quiz)
+            lessons = [academy.lessons[id] for id in chapter["lessons"]]
+            assert [lesson["body"] for lesson in lessons] == [lesson.body for lesson in written.lessons]
+            assert [lesson.get("transcript") for lesson in lessons] == [lesson.transcript for lesson in written.lessons]
+            assert [lesson.get("project_brief") for lesson in lessons] == [
+                each.project_brief for each in written.lessons
+            ]
+    assert by_slug["affiche-ton-monde"]["price"] == {"amount": 4900, "currency": "EUR"}
+    assert by_slug["passage-secret-mini-jeu"]["unlock"] == {"streak_days": 7}
+    assert len(academy.completed) == sum(len(each.days_ago) for person in PEOPLE.students for each in person.studies)
+    assert academy.users["ber@tanka.example"]["role"] == "student"
+    assert academy.users["arsene@tanka.example"]["role"] == "instructor"
+    assert academy.users[ADMIN_EMAIL]["role"] == "admin"
+
+
+def test_the_programming_course_is_published_last_so_that_it_comes_first() -> None:
+    academy = FakeAcademy()
+    run(academy)
+    published = [call for call in academy.calls if call.endswith("/publish")]
+    dev_web = next(course for course in academy.courses.values() if course["category"] == "dev-web")
+    assert published[-1] == f"POST /v1/courses/{dev_web['id']}/publish"
+
+
+def test_a_second_run_changes_nothing() -> None:
+    academy = FakeAcademy()
+    run(academy)
+    before = msgspec.json.encode(repr(academy.state()))
+    academy.calls.clear()
+    run(academy)
+    assert msgspec.json.encode(repr(academy.state())) == before
+    assert not [
+        call for call in academy.calls if call.startswith("PUT") or call.endswith(("/complete", "import_completion"))
+    ]
+
+
+def test_an_interruption_after_any_call_is_made_good_by_the_next_run() -> None:
+    catalogue, people = small()
+    clean = FakeAcademy()
+    run(clean, catalogue, people)
+    assert len(clean.calls) > 40
+    for survives in range(1, len(clean.calls)):
+        academy = FakeAcademy()
+        academy.survives = survives
+        with pytest.raises(Interrupted):
+            run(academy, catalogue, people)
+        academy.survives = -1
+        run(academy, catalogue, people)
+        assert academy.state() == clean.state(), f"interrupted after {clean.calls[survives - 1]}"
+
+
+def test_what_the_instructor_has_changed_in_a_published_course_stays_changed() -> None:
+    academy = FakeAcademy()
+    run(academy)
+    course = next(course for course in academy.courses.values() if course["status"] == "published")
+    course.update(old_slug=course["slug"], slug="un-autre-nom", title="Un autre nom")
+    academy.chapters[course["chapters"][0]]["title"] = "Un autre chapitre"
+    before = len(academy.courses), len(academy.chapters), len(academy.lessons)
+    run(academy)
+    assert (len(academy.courses), len(academy.chapters), len(academy.lessons)) == before
+
+
+def test_a_lesson_that_the_instructor_added_to_a_draft_keeps_its_place_at_the_end() -> None:
+    catalogue, people = small()
+    academy = FakeAcademy()
+    academy.survives = next(n for n in range(1, 1000) if _calls_until_a_draft_has_lessons(n, catalogue, people))
+    with pytest.raises(Interrupted):
+        run(academy, catalogue, people)
+    academy.survives = -1
+    chapter = next(iter(academy.chapters.values()))
+    academy.lessons["mine"] = {"id": "mine", "title": "La mienne"}
+    chapter["lessons"].append("mine")
+    run(academy, catalogue, people)
+    titles = [academy.lessons[id]["title"] for id in chapter["lessons"]]
+    written = [lesson.title for lesson in catalogue.courses[0].chapters[0].lessons]
+    assert titles == [*written, "La mienne"]
+
+
+def _calls_until_a_draft_has_lessons(calls: int, catalogue: Catalogue, people: People) -> bool:
+    academy = FakeAcademy()
+    academy.survives = calls
+    with pytest.raises(Interrupted):
+        run(academy, catalogue, people)
+    return len(academy.lessons) == 1
+
+
+def test_a_student_with_another_password_by_now_is_left_alone() -> None:
+    academy = FakeAcademy()
+    academy.call("POST", "/v1/auth/register", {"email": "ber@tanka.example", "password": "mine", "display_name": "B"})
+    lines = run(academy)
+    assert "Ber has another password by now: left alone" in lines
+    assert academy.users["ber@tanka.example"]["password"] == "mine"
+
+
+def test_an_instructor_with_another_password_stops_the_demo_with_a_reason() -> None:
+    academy = FakeAcademy()
+    academy.call(
+        "POST", "/v1/auth/register", {"email": "arsene@tanka.example", "password": "mine", "display_name": "A"}
+    )
+    with pytest.raises(demo.DemoError, match="another password"):
+        run(academy)
+
+
+def test_a_progress_service_that_is_silent_for_a_moment_is_asked_again() -> None:
+    academy = FakeAcademy()
+    academy.imports_unanswered = 2
+    run(academy)
+    assert len(academy.completed) == sum(len(each.days_ago) for person in PEOPLE.students for each in person.studies)
+
+
+def test_production_takes_no_demo_data() -> None:
+    with pytest.raises(demo.DemoError, match="Production"):
+        demo.load("http://127.0.0.1:1", Settings(environment="production"))
+
+
+def test_history_lies_in_the_afternoons_of_the_students_own_past_days() -> None:
+    moments = finished_at((2, 1, 1, 0), ZoneInfo("Pacific/Tahiti"), NOW)
+    assert moments == [
+        datetime(2026, 11, 21, 3, 0, tzinfo=UTC),
+        datetime(2026, 11, 22, 3, 0, tzinfo=UTC),
+        datetime(2026, 11, 22, 3, 25, tzinfo=UTC),
+        None,
+    ]
+
+
+class _Server(BaseHTTPRequestHandler):
+    """Answers from `script`, a list of (status, headers, body); keeps what it was asked in `asked`."""
+
+    protocol_version = "HTTP/1.1"
+    script: list[tuple[int, dict[str, str], bytes]]
+    asked: list[tuple[str, str, dict[str, str], bytes, object]]
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.asked.append((self.command, self.path, dict(self.headers), body, self.client_address))
+        status, headers, answer = self.script.pop(0)
+        if status == 0:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(answer)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_PUT = _answer
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[HttpAcademy, type[_Server]]]:
+    handler = type("Handler", (_Server,), {"script": [], "asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
+        listening.daemon_threads = True
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        academy = HttpAcademy(f"http://127.0.0.1:{listening.server_port}")
+        yield academy, handler
+        academy.close()
+        listening.shutdown()
+        thread.join()
+
+
+def test_calls_share_one_connection(server: tuple[HttpAcademy, type[_Server]]) -> None:
+    academy, handler = server
+    handler.script += [(200, {}, b'{"a": 1}'), (204, {}, b"")]
+    assert academy.call("GET", "/v1/one", token="t") == {"a": 1}
+    assert academy.call("PUT", "/v1/two", "WEBVTT é", media_type="text/vtt") is None
+    first, second = handler.asked
+    assert first[2]["Authorization"] == "Bearer t"
+    assert (second[2]["Content-Type"], second[3]) == ("text/vtt", "WEBVTT é".encode())
+    assert first[4] == second[4]
+
+
+def test_a_problem_is_raised_with_its_slug(server: tuple[HttpAcademy, type[_Server]]) -> None:
+    academy, handler = server
+    handler.script += [(409, {}, b'{"type": "/problems/already-owned", "detail": "You own it."}')]
+    with pytest.raises(Refused, match="You own it") as refused:
+        academy.call("POST", "/v1/x", {})
+    assert (refused.value.status, refused.value.problem) == (409, "already-owned")
+
+
+def test_what_cannot_be_answered_now_is_asked_again_under_the_same_idempotency_key(
+    server: tuple[HttpAcademy, type[_Server]],
+) -> None:
+    academy, handler = server
+    handler.script += [
+        (0, {}, b""),
+        (503, {"Retry-After": "0"}, b"{}"),
+        (429, {"Retry-After": "0"}, b"{}"),
+        (201, {}, b"{}"),
+    ]
+    assert academy.call("POST", "/v1/x", {"b": 2}) == {}
+    assert len(handler.asked) == 4
+    assert len({headers["Idempotency-Key"] for _, _, headers, _, _ in handler.asked}) == 1
+    assert {body for _, _, _, body, _ in handler.asked} == {b'{"b":2}'}
+
+
+def test_a_renamed_course_is_found_by_its_old_slug(server: tuple[HttpAcademy, type[_Server]]) -> None:
+    academy, handler = server
+    handler.script += [(308, {"Location": "/v1/courses/new"}, b""), (200, {}, b'{"slug": "new"}')]
+    assert academy.call("GET", "/v1/courses/old") == {"slug": "new"}
+    assert [path for _, path, _, _, _ in handler.asked] == ["/v1/courses/old", "/v1/courses/new"]
