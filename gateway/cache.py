@@ -14,7 +14,6 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from cachetools import LRUCache
 from prometheus_client import Counter
 
@@ -34,8 +33,6 @@ _PAUSE = 5.0
 
 COURSES = "courses"
 """The tag of pages that show several courses."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 def course_tag(course_id: UUID | str) -> str:
@@ -58,13 +55,8 @@ class Page:
     facts: Any = None
 
 
-def page(content: Any, tags: Iterable[str], facts: Any = None) -> Page:
-    """The content encoded as JSON, with its entity tag."""
-    return page_of_bytes(_encode(content), tags, facts)
-
-
-def page_of_bytes(body: bytes, tags: Iterable[str], facts: Any = None) -> Page:
-    """The bytes as they are, with their entity tag."""
+def page(body: bytes, tags: Iterable[str], facts: Any = None) -> Page:
+    """The encoded answer with its entity tag."""
     return Page(body, f'"{blake2b(body, digest_size=12).hexdigest()}"', frozenset(tags), facts)
 
 

@@ -33,6 +33,15 @@ class RpcCaller(Protocol):
         """The decoded answer. Raises `contracts.errors.ServiceError`."""
 
 
+def remaining(clock: Callable[[], float] = time.monotonic) -> float:
+    """Seconds left of this request's budget, which begins when it is first asked for; whole outside of a request."""
+    if not has_app_context():
+        return REQUEST_BUDGET
+    if "upstream_ends" not in g:
+        g.upstream_ends = clock() + REQUEST_BUDGET
+    return float(g.upstream_ends - clock())
+
+
 class Breaker:
     """Opens after `threshold` silences in a row; then, every `rest` seconds, lets one trial call through.
 
@@ -117,17 +126,11 @@ class Upstream:
             wait = target.breaker.wait()
             if wait > 0:
                 raise self._refused(service, "silent", wait)
-            return self._call(target, service, method, min(deadline or self._deadline, self.remaining()), arguments)
+            return self._call(
+                target, service, method, min(deadline or self._deadline, remaining(self._clock)), arguments
+            )
         finally:
             target.slots.release()
-
-    def remaining(self) -> float:
-        """Seconds left of this request's budget, which begins with its first call; the default outside of a request."""
-        if not has_app_context():
-            return self._deadline
-        if "upstream_ends" not in g:
-            g.upstream_ends = self._clock() + REQUEST_BUDGET
-        return float(g.upstream_ends - self._clock())
 
     def ready(self) -> dict[str, bool]:
         """Each service by name, and whether it answers."""

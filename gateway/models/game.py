@@ -1,0 +1,72 @@
+"""The game on the wire."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from gateway.schemas import Out
+
+
+class Level(Out):
+    """A level and the XP between which it lies."""
+
+    number: int
+    xp_from: int
+    xp_to: int
+
+
+class Streak(Out):
+    """Consecutive days of learning; until `alive_until` today may still be done."""
+
+    current: int
+    longest: int
+    today_done: bool
+    alive_until: datetime | None
+    freezes: int
+    freezes_max: int
+
+
+class SquadStanding(Out):
+    """Someone's squad and how it stands this week."""
+
+    id: UUID
+    name: str
+    week_score: int
+    rank: int | None
+
+
+class Badge(Out):
+    """A badge on a profile."""
+
+    code: str
+    name: str
+    count: int
+    earned_at: datetime
+
+
+class Game(Out):
+    """Where someone stands in the game."""
+
+    xp: int
+    level: Level
+    points: int
+    streak: Streak
+    squad: SquadStanding | None
+    badges: list[Badge]
+
+
+class LedgerRow(Out):
+    """XP and points that someone earned or spent, and what for."""
+
+    at: datetime
+    kind: Literal["lesson", "course", "duel_won", "duel_lost", "purchase"]
+    xp: int
+    points: int
+    source: UUID
+
+
+class Ledger(Out):
+    """A page of someone's ledger, the newest first."""
+
+    items: list[LedgerRow]
+    next_cursor: str | None
