@@ -71,6 +71,17 @@ class AcademyUnderTest:
         assert identity is not None, f"{name} has never been started"
         return identity.pid
 
+    def process_ids(self) -> dict[str, int]:
+        """The present process ids of everything, the broker and PostgreSQL included."""
+        infrastructure = self._supervisor.infrastructure
+        servers = {"broker": infrastructure.broker, "postgres": infrastructure.postgres}
+        found = {name: self.pid(name) for name in self._supervisor.members}
+        for name, server in servers.items():
+            identity = getattr(server, "identity", None)
+            if identity is not None:
+                found[name] = identity.pid
+        return found
+
     def private_port(self, name: str) -> int:
         """The port of its health and metrics; it stays the same over restarts."""
         return self._supervisor.members[name].port

@@ -1,0 +1,56 @@
+"""A course and students to measure with, made past the limits on registrations that the HTTP routes rightly have."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from chassis.clock import now
+from chassis.database import Database
+from chassis.rpc_client import RpcClient
+from chassis.settings import Settings
+from gateway.handlers import Registration, register
+from gateway.tokens import AccessTokens, KeyRing
+
+COURSE_LESSONS = 60
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A published free course, its lessons in order, and the access tokens of enrolled students."""
+
+    course_id: UUID
+    lesson_ids: list[UUID]
+    tokens: list[str]
+
+
+def sow(settings: Settings, rpc: RpcClient, students: int) -> Seed:
+    """Make all of it; takes some seconds."""
+    author = {"author_id": str(uuid4()), "role": "instructor"}
+    rpc.call("catalog", "create_category", role="admin", slug="bench", name="Bench")
+    course = rpc.call("catalog", "create_course", title="Mesurer", category="bench", **author)["id"]
+    chapter = rpc.call("catalog", "create_chapter", course_id=course, title="Un", **author)["id"]
+    lessons = [
+        rpc.call("catalog", "create_lesson", chapter_id=chapter, title=f"Pas {number}", kind="text", body="…", **author)
+        for number in range(COURSE_LESSONS)
+    ]
+    rpc.call("catalog", "publish_course", course_id=course, **author)
+    people = _register(settings, students, now())
+    for user_id in people:
+        rpc.call("progress", "enroll_free", user_id=str(user_id), course_id=course)
+    return Seed(UUID(course), [UUID(lesson["id"]) for lesson in lessons], list(people.values()))
+
+
+def _register(settings: Settings, students: int, at: datetime) -> dict[UUID, str]:
+    tokens = AccessTokens(KeyRing(settings.jwt_signing_key), settings.public_url, lambda: at)
+    database = Database(settings.database_url_for("accounts"))
+    with database.unit_of_work() as unit_of_work:
+        accounts = [
+            register(
+                unit_of_work,
+                Registration(email=f"{uuid4()}@tanka.example", password_hash="none", display_name=f"Élève {number}"),
+                at,
+            )
+            for number in range(students)
+        ]
+    database.close()
+    return {account.id: tokens.issue(account.id, uuid4(), at) for account in accounts}
