@@ -34,14 +34,14 @@ class Academy(Protocol):
         token: str | None = None,
         media_type: str = "application/json",
     ) -> Any:
-        """The decoded answer, None when it is empty. Raises `Refused`."""
+        """The answer, JSON decoded; None when it is empty. Raises `Refused`."""
 
 
 class HttpAcademy:
     """The academy at a base URL such as `http://127.0.0.1:8000`; for one thread.
 
-    What the academy cannot answer just now (a broken connection, 429, 503) is asked again until `PATIENCE_SECONDS` are
-    over, a POST under the same idempotency key. What has moved for good is followed.
+    What the academy cannot answer just now (a broken connection, 429, 503, a first attempt still running) is asked again
+    until `PATIENCE_SECONDS` are over, a POST under the same idempotency key. What has moved for good is followed.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -59,8 +59,8 @@ class HttpAcademy:
         token: str | None = None,
         media_type: str = "application/json",
     ) -> Any:
-        """The decoded answer, None when it is empty. Raises `Refused`, or `OSError` when nobody answers."""
-        headers = {"Accept": "application/json", "Accept-Language": "en"}
+        """The answer, JSON decoded; None when it is empty. Raises `Refused`, or `OSError` when nobody answers."""
+        headers = {"Accept": "application/json, text/vtt", "Accept-Language": "en"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         if method == "POST":
@@ -78,13 +78,14 @@ class HttpAcademy:
                     raise OSError(f"{method} {path}: no answer ({error})") from error
                 time.sleep(0.2)
                 continue
-            pause = float(answered.get("Retry-After", "1"))
-            if status in (429, 503) and time.monotonic() + pause < until:
+            pause = float(answered.get("Retry-After", "0.5"))
+            later = status in (429, 503) or (status == 409 and b"/problems/request-in-progress" in answer)
+            if later and time.monotonic() + pause < until:
                 time.sleep(pause)
             elif status == 308:
                 path = urlsplit(answered["Location"]).path.removeprefix(self._root)
             else:
-                return _decoded(status, answer)
+                return _decoded(status, answered.get_content_type(), answer)
 
     def close(self) -> None:
         """Close the connection."""
@@ -98,9 +99,11 @@ class HttpAcademy:
         return response.status, response.headers, response.read()
 
 
-def _decoded(status: int, answer: bytes) -> Any:
+def _decoded(status: int, media_type: str, answer: bytes) -> Any:
     if status < 300:
-        return msgspec.json.decode(answer) if answer else None
+        if media_type == "application/json":
+            return msgspec.json.decode(answer)
+        return answer.decode() or None
     try:
         problem = msgspec.json.decode(answer, type=dict[str, Any])
     except msgspec.DecodeError:

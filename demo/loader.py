@@ -109,7 +109,7 @@ class Loader:
         instructor = self._account(person)
         if instructor is None:
             raise DemoError(f"{person.email} exists with another password than the demo's.")
-        known = {category["slug"] for category in self.academy.call("GET", "/v1/categories")}
+        known = {category["slug"] for category in self.academy.call("GET", "/v1/categories")["items"]}
         missing = [category for category in catalogue.categories if category.slug not in known]
         if instructor.role == "instructor" and not missing:
             return instructor

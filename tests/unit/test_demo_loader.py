@@ -83,7 +83,7 @@ class FakeAcademy:
         return {
             ("POST", "/v1/auth/register"): lambda body, _: self._register(body),
             ("POST", "/v1/auth/login"): lambda body, _: self._log_in(body),
-            ("GET", "/v1/categories"): lambda *_: [{"slug": slug} for slug in self.categories],
+            ("GET", "/v1/categories"): lambda *_: {"items": [{"slug": slug} for slug in self.categories]},
             ("POST", "/v1/admin/categories"): self._add_category,
             ("POST", "/v1/admin/users/([^/]+)/role"): self._give_role,
             ("GET", "/v1/instructors/me/courses"): self._own_courses,
@@ -419,6 +419,9 @@ def test_history_lies_in_the_afternoons_of_the_students_own_past_days() -> None:
     ]
 
 
+JSON = {"Content-Type": "application/json"}
+
+
 class _Server(BaseHTTPRequestHandler):
     """Answers from `script`, a list of (status, headers, body); keeps what it was asked in `asked`."""
 
@@ -461,13 +464,19 @@ def server() -> Iterator[tuple[HttpAcademy, type[_Server]]]:
 
 def test_calls_share_one_connection(server: tuple[HttpAcademy, type[_Server]]) -> None:
     academy, handler = server
-    handler.script += [(200, {}, b'{"a": 1}'), (204, {}, b"")]
+    handler.script += [(200, JSON, b'{"a": 1}'), (204, {}, b"")]
     assert academy.call("GET", "/v1/one", token="t") == {"a": 1}
     assert academy.call("PUT", "/v1/two", "WEBVTT é", media_type="text/vtt") is None
     first, second = handler.asked
     assert first[2]["Authorization"] == "Bearer t"
     assert (second[2]["Content-Type"], second[3]) == ("text/vtt", "WEBVTT é".encode())
     assert first[4] == second[4]
+
+
+def test_what_is_not_json_comes_as_text(server: tuple[HttpAcademy, type[_Server]]) -> None:
+    academy, handler = server
+    handler.script += [(200, {"Content-Type": "text/vtt; charset=utf-8"}, "WEBVTT é".encode())]
+    assert academy.call("GET", "/v1/lessons/x/transcript") == "WEBVTT é"
 
 
 def test_a_problem_is_raised_with_its_slug(server: tuple[HttpAcademy, type[_Server]]) -> None:
@@ -482,20 +491,17 @@ def test_what_cannot_be_answered_now_is_asked_again_under_the_same_idempotency_k
     server: tuple[HttpAcademy, type[_Server]],
 ) -> None:
     academy, handler = server
-    handler.script += [
-        (0, {}, b""),
-        (503, {"Retry-After": "0"}, b"{}"),
-        (429, {"Retry-After": "0"}, b"{}"),
-        (201, {}, b"{}"),
-    ]
+    soon = {"Retry-After": "0"}
+    running = b'{"type": "/problems/request-in-progress"}'
+    handler.script += [(0, {}, b""), (503, soon, b"{}"), (429, soon, b"{}"), (409, soon, running), (201, JSON, b"{}")]
     assert academy.call("POST", "/v1/x", {"b": 2}) == {}
-    assert len(handler.asked) == 4
+    assert len(handler.asked) == 5
     assert len({headers["Idempotency-Key"] for _, _, headers, _, _ in handler.asked}) == 1
     assert {body for _, _, _, body, _ in handler.asked} == {b'{"b":2}'}
 
 
 def test_a_renamed_course_is_found_by_its_old_slug(server: tuple[HttpAcademy, type[_Server]]) -> None:
     academy, handler = server
-    handler.script += [(308, {"Location": "/v1/courses/new"}, b""), (200, {}, b'{"slug": "new"}')]
+    handler.script += [(308, {"Location": "/v1/courses/new"}, b""), (200, JSON, b'{"slug": "new"}')]
     assert academy.call("GET", "/v1/courses/old") == {"slug": "new"}
     assert [path for _, path, _, _, _ in handler.asked] == ["/v1/courses/old", "/v1/courses/new"]
