@@ -11,8 +11,8 @@ from typing import Any
 class Trace:
     """Where the present work comes from.
 
-    `request_id` is the gateway's, while a request waits for the work; `correlation_id` is the id of the first request of
-    the whole story, also long after; `event_id` is the event being handled, the cause of what is told meanwhile.
+    `request_id` is the gateway's, while a request waits for the work; `correlation_id` is the id of the first request
+    of the whole story, also long after; `event_id` is the event being handled, the cause of what is told meanwhile.
     """
 
     request_id: str | None = None
@@ -20,7 +20,8 @@ class Trace:
     event_id: str | None = None
 
 
-_trace: ContextVar[Trace] = ContextVar("trace", default=Trace())
+_NONE = Trace()
+_trace: ContextVar[Trace] = ContextVar("trace", default=_NONE)
 
 
 def current_trace() -> Trace:

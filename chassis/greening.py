@@ -1,4 +1,4 @@
-"""Makes a process cooperative under eventlet. Called before anything else is imported, and only in nameko's processes."""
+"""Makes a process cooperative under eventlet: called before all other imports, and only in nameko's processes."""
 
 import os
 

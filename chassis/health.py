@@ -31,7 +31,8 @@ def serve(address: str, port: int, faults: Callable[[], dict[str, str]]) -> None
             return _json(start_response, "200 OK", {"status": "live"})
         if path == "/health/ready":
             found = faults()
-            return _json(start_response, "503 Service Unavailable" if found else "200 OK", {"ready": not found, "faults": found})
+            status = "503 Service Unavailable" if found else "200 OK"
+            return _json(start_response, status, {"ready": not found, "faults": found})
         return _json(start_response, "404 Not Found", {"status": "not found"})
 
     server = make_server(address, port, answer, server_class=_Server, handler_class=_Silent)

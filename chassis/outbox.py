@@ -1,4 +1,4 @@
-"""The outbox: events are rows in the transaction of the change; after publication they move to the append-only event log."""
+"""The outbox: events are rows in the transaction of the change; once published they move to the event log."""
 
 from collections.abc import Sequence
 from datetime import datetime

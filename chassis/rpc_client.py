@@ -44,7 +44,7 @@ class Caller(Protocol):
 
 
 class RpcClient:
-    """Calls services; safe to share by all threads of a process. Connects with the first call and again when it must."""
+    """Calls services; all threads of a process share one. It connects with the first call and again when it must."""
 
     def __init__(self, amqp_uri: str, *, prefix: str = "", deadline: float = 2.0) -> None:
         self._amqp_uri = amqp_uri

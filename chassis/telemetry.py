@@ -23,7 +23,7 @@ OUTBOX_WAITING = Gauge("outbox_waiting_rows", "Rows of the last batch that the r
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def _render(_logger: Any, _name: str, line: dict[str, Any]) -> bytes:
+def _render(_logger: Any, _name: str, line: Any) -> bytes:
     return _encode(line)
 
 
@@ -57,7 +57,7 @@ def configure_logs(process: str, level: str = "info") -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                lambda logger, name, line: _render(logger, name, dict(line)).decode(),
+                lambda logger, name, line: _render(logger, name, line).decode(),
             ],
         )
     )

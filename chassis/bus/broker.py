@@ -74,7 +74,7 @@ def dead_letter_queue_name(prefix: str, queue: ConsumerQueue) -> str:
 
 
 def _quorum(name: str, **arguments: Any) -> Queue:
-    # RabbitMQ 4 would drop a message after 20 deliveries; 3.10 knows no "unlimited", so both get a number that is never met
+    # RabbitMQ 4 drops a message after 20 deliveries and 3.10 knows no "unlimited": a number never met suits both
     return Queue(
         name, durable=True, queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": _NO_LIMIT, **arguments}
     )

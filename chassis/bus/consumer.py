@@ -83,7 +83,8 @@ class DrainingConsumer(NamekoConsumer):
 
     def is_current(self, message: Any) -> bool:
         """Whether the message can still be acknowledged; if not, the broker delivers it again."""
-        return message.channel is self.channel and message.channel.connection is not None
+        channel = self.channel
+        return channel is not None and message.channel is channel and channel.connection is not None
 
     def settle(self, message: Any, count: int = 1, *, multiple: bool = False) -> None:
         """Acknowledge a message (with `multiple`, all up to it), unless its channel is gone, and let go of `count`."""

@@ -1,5 +1,6 @@
 """Shows what could not be handled, and sends it back to its consumer."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,11 +79,11 @@ def _take_all(channel: Channel, name: str) -> list[Any]:
 
 def _describe(queue: str, message: Any) -> DeadLetter:
     headers = message.headers
-    try:
+    event_id: str | None = None
+    event_type: str | None = None
+    with suppress(Undecodable):
         envelope, _event = read(message.body)
         event_id, event_type = str(envelope.id), envelope.type
-    except Undecodable:
-        event_id = event_type = None
     body = message.body if isinstance(message.body, str) else bytes(message.body).decode("utf-8", "backslashreplace")
     return DeadLetter(
         queue, event_id, event_type, headers.get(REASON_HEADER, ""), headers.get(FAILED_AT_HEADER, ""), body[:2000]

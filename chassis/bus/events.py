@@ -1,4 +1,4 @@
-"""The entry point of events: batches in one transaction with their inbox rows, retries with growing delay, dead letters."""
+"""The entry point of events: batches in one transaction with their inbox rows, retries, dead letters."""
 
 import threading
 import time
@@ -61,7 +61,7 @@ class _Received:
     delivery: Delivery
 
 
-class EventConsumer(Entrypoint):  # type: ignore[misc]
+class EventConsumer(Entrypoint):
     """Hands the queue's events to a service method as `(unit_of_work, deliveries)`, each event once.
 
     The deliveries of one call are committed together; the order means nothing. A method that raises is called again
@@ -150,7 +150,7 @@ class EventConsumer(Entrypoint):  # type: ignore[misc]
             if is_database_away(error):
                 raise
             if len(received) > 1:
-                _log.warning("a batch failed; each event alone", queue=self.queue.name, size=len(received), reason=str(error))
+                _log.warning("a batch failed; each event alone", queue=self.queue.name, reason=str(error))
         for one in received:
             try:
                 self._handle([one])

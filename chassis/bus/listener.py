@@ -1,4 +1,4 @@
-"""What a process hears for itself, on an exclusive queue that lives as long as its connection (cache drops, live events)."""
+"""What a process hears for itself, on an exclusive queue that lives as long as its connection."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Publishing with confirms: a batch goes out at once and returns when the broker has answered for each of its messages."""
+"""Publishing with confirms: a batch goes out at once and returns when the broker has answered for all of it."""
 
 import time
 from collections.abc import Sequence

@@ -34,7 +34,8 @@ _TAKE = text(
 )
 _MOVE = text(
     "with published as (delete from outbox where position = any(:positions) returning *) "
-    "insert into event_log (position, id, type, partition_key, sequence, data, correlation_id, causation_id, recorded_at) "
+    "insert into event_log "
+    "(position, id, type, partition_key, sequence, data, correlation_id, causation_id, recorded_at) "
     "select position, id, type, partition_key, sequence, data, correlation_id, causation_id, recorded_at from published"
 )
 _POSTPONE = text("update outbox set available_at = clock_timestamp() + :delay where position = any(:positions)")
@@ -133,7 +134,8 @@ class Relay:
         positions = [row.position for row in rows]
         connection.execute(_POSTPONE, {"positions": positions, "delay": UNROUTABLE_RETRY})
         telemetry.EVENTS_RETURNED.inc(len(rows))
-        _log.error("no queue is bound for these events; they stay unpublished", types=sorted({row.type for row in rows}))
+        types = sorted({row.type for row in rows})
+        _log.error("no queue is bound for these events; they stay unpublished", types=types)
 
     def _ensure_partitions(self, connection: Connection) -> None:
         at = now()

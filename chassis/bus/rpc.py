@@ -33,7 +33,7 @@ class Reply(msgspec.Struct, omit_defaults=True):
     error: ErrorBody | None = None
 
 
-class RpcConsumer(SharedExtension):  # type: ignore[misc]
+class RpcConsumer(SharedExtension):
     """The consumer of a service's calls, shared by all its methods."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ def _on_purpose(error: BaseException) -> ServiceError:
     return InternalError()
 
 
-class Rpc(Entrypoint):  # type: ignore[misc]
+class Rpc(Entrypoint):
     """Makes a method of a service callable; its annotations decide what arguments are accepted."""
 
     rpc_consumer = RpcConsumer()

@@ -9,7 +9,7 @@ from chassis.context import Trace, bind_trace
 TRACE_KEY = "trace"
 
 
-class TraceProvider(DependencyProvider):  # type: ignore[misc]
+class TraceProvider(DependencyProvider):
     """Binds the trace in the worker's own greenlet, whose context ends with it."""
 
     def worker_setup(self, worker_ctx: Any) -> None:

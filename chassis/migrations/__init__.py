@@ -1,5 +1,6 @@
-"""Brings a database to the present shape: the tables of the bus and the service's own, as Alembic branches of one history."""
+"""Brings a database to its present shape: the bus's tables and the service's own, as two Alembic branches."""
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,7 +42,6 @@ def _make_database(database_url: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         found = connection.execute("select 1 from pg_database where datname = %s", (url.database,)).fetchone()
         if not found:
-            try:
-                connection.execute(psycopg.sql.SQL("create database {}").format(psycopg.sql.Identifier(url.database or "")))
-            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                pass
+            name = psycopg.sql.Identifier(url.database or "")
+            with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                connection.execute(psycopg.sql.SQL("create database {}").format(name))

@@ -75,8 +75,8 @@ def drive(
 ) -> Outcome:
     """Keep `in_flight` requests going until the time is over or the requests are used up.
 
-    With `pace` (requests a second) each is sent when it is due, at most `in_flight` at once, and its latency counts from
-    the moment it was due.
+    With `pace` (requests a second) each is sent when it is due, at most `in_flight` at once, and its latency counts
+    from the moment it was due.
     """
     address = (urlsplit(base_url).hostname or "", urlsplit(base_url).port or 80)
     outcome = Outcome()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from chassis.clock import now
@@ -25,7 +26,7 @@ class Seed:
 
 def sow(settings: Settings, rpc: RpcClient, students: int) -> Seed:
     """Make all of it; takes some seconds."""
-    author = {"author_id": str(uuid4()), "role": "instructor"}
+    author: dict[str, Any] = {"author_id": str(uuid4()), "role": "instructor"}
     rpc.call("catalog", "create_category", role="admin", slug="bench", name="Bench")
     course = rpc.call("catalog", "create_course", title="Mesurer", category="bench", **author)["id"]
     chapter = rpc.call("catalog", "create_chapter", course_id=course, title="Un", **author)["id"]
