@@ -40,8 +40,8 @@ class Academy(Protocol):
 class HttpAcademy:
     """The academy at a base URL such as `http://127.0.0.1:8000`; for one thread.
 
-    What the academy cannot answer just now (a broken connection, 429, 503, a first attempt still running) is asked again
-    until `PATIENCE_SECONDS` are over, a POST under the same idempotency key. What has moved for good is followed.
+    What the academy cannot answer just now (a broken connection, 429, 503, a first attempt still running) is asked
+    again until `PATIENCE_SECONDS` are over, a POST under the same idempotency key. What has moved for good is followed.
     """
 
     def __init__(self, base_url: str) -> None:

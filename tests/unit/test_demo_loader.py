@@ -380,6 +380,14 @@ def _calls_until_a_draft_has_lessons(calls: int, catalogue: Catalogue, people: P
     return len(academy.lessons) == 1
 
 
+def test_a_category_that_is_missing_is_added() -> None:
+    academy = FakeAcademy()
+    run(academy)
+    del academy.categories["design"]
+    run(academy)
+    assert academy.categories["design"] == "Design et création"
+
+
 def test_a_student_with_another_password_by_now_is_left_alone() -> None:
     academy = FakeAcademy()
     academy.call("POST", "/v1/auth/register", {"email": "ber@tanka.example", "password": "mine", "display_name": "B"})
