@@ -133,6 +133,11 @@ def test_bodies_are_common_mark_without_raw_html_tables_or_task_lists(lesson: Le
 
 
 @each_lesson
+def test_the_catalog_keeps_the_body_as_it_is_written(lesson: Lesson) -> None:
+    assert drop_html(lesson.body) == lesson.body
+
+
+@each_lesson
 def test_projects_have_a_brief_and_videos_a_transcript_and_no_other_lesson_has(lesson: Lesson) -> None:
     assert (lesson.project_brief is not None) == (lesson.kind == "project")
     assert (lesson.transcript is not None) == (lesson.kind == "video")
