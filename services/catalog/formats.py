@@ -34,6 +34,8 @@ _SLUG_REPLACEMENTS = (
     ("°", " "),
 )
 
+_UNFOLDED = str.maketrans({"œ": "oe", "æ": "ae", "’": "'"})
+
 
 class NestedHtmlError(Exception):
     """HTML hidden in HTML so deeply that dropping it uncovers more, round after round."""
@@ -85,20 +87,20 @@ def slug_of(title: str) -> str:
 
 def searchable(text: str) -> str:
     """The text as it is searched: without case, accents and ligatures, its spaces single."""
-    folded = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe").replace("æ", "ae"))
+    folded = unicodedata.normalize("NFKD", text).casefold().translate(_UNFOLDED)
     kept = (" " if unicodedata.category(c) == "Cc" else c for c in folded if not unicodedata.combining(c))
-    return " ".join("".join(kept).replace("’", "'").split())
+    return " ".join("".join(kept).split())
 
 
 def parse_vtt(vtt: str) -> tuple[Cue, ...]:
-    """The cues of a WebVTT file. Raises `BadVttError`."""
+    """The cues of a WebVTT file; none only when it is a bare header. Raises `BadVttError`."""
     try:
         captions = WebVTT.from_string(vtt, strict=True).captions
     except MalformedFileError as error:
         raise BadVttError from error
     except MalformedCaptionError as error:
         raise BadVttError(_first_bad_cue(vtt)) from error
-    if not captions and len(vtt.split("\n\n")) > 1 and "NOTE" not in vtt and vtt.split("\n\n", 1)[1].strip():
+    if not captions and len(vtt.strip().splitlines()) > 1:
         raise BadVttError
     return tuple(
         Cue(
@@ -180,9 +182,9 @@ def _cut_spans(lines: list[str | None], first: int, content: str, spans: list[tu
         end = start + len(content_line)
         cuts = [(max(a, start) - start, min(b, end) - start) for a, b in spans if a < end and b > start]
         shown = content_line.strip()
-        while number < len(lines) and shown not in (lines[number] or ""):
+        while shown not in (lines[number] or ""):
             number += 1
-        line = lines[number] or "" if number < len(lines) else ""
+        line = lines[number] or ""
         shift = line.rfind(shown) - (len(content_line) - len(content_line.lstrip()))
         for a, b in reversed(cuts):
             instead = " " if _LINE_BREAK.fullmatch(content_line[a:b]) else ""

@@ -30,7 +30,7 @@ from services.catalog.domain.quizzes import Question as QuestionRule
 from services.catalog.domain.quizzes import check_quiz
 from services.catalog.domain.refusals import Refusal, check_text
 from services.catalog.domain.seo import excerpt
-from services.catalog.domain.slugs import candidates, check_slug
+from services.catalog.domain.slugs import candidates, check_slug, is_slug
 from services.catalog.errors import refuse
 from services.catalog.tables import categories, chapters, course_slugs, courses, lessons, quizzes, transcripts
 
@@ -249,7 +249,7 @@ def set_order(unit_of_work: UnitOfWork, author: Viewer, course_id: UUID, wanted:
 def set_transcript(unit_of_work: UnitOfWork, author: Viewer, lesson_id: UUID, vtt: str) -> int:
     """Keep the transcript of a lesson; the number of its cues. Raises `Invalid` naming the cue that is wrong."""
     lesson, course = _lock_part(unit_of_work, author, lessons, lesson_id)
-    refuse(*check_text("/vtt", vtt.removeprefix("\ufeff"), FILE_BYTES, least=1))
+    refuse(*check_text("/vtt", vtt, FILE_BYTES, required=True))
     try:
         cues = formats.parse_vtt(vtt)
     except formats.BadVttError as error:
@@ -450,7 +450,7 @@ def _course_texts(unit_of_work: UnitOfWork, fields: CourseFields, refusals: tupl
     fields = replace(fields, title=fields.title.strip(), subtitle=fields.subtitle.strip())
     refusals = course_rules.check_course(fields, formats.currencies()) + refusals
     known = select(categories.c.slug).where(categories.c.slug == fields.category)
-    if "\0" in fields.category or unit_of_work.connection.execute(known).first() is None:
+    if not is_slug(fields.category) or unit_of_work.connection.execute(known).first() is None:
         refusals += (Refusal("/category", "unknown-category"),)
     refuse(*refusals)
     description = _without_html("/description", fields.description)

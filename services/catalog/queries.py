@@ -77,7 +77,7 @@ def get_published_courses(
         wanted.append(courses.c.level == level)
     words = formats.searchable((q or "")[:SEARCH_CHARACTERS]).split()[:SEARCH_WORDS]
     wanted.extend(courses.c.search.contains(word, autoescape=True) for word in words)
-    rows, next_cursor = _page(connection, wanted, courses.c.published_at, limit, cursor)
+    rows, next_cursor = _page(connection, select(*_SUMMARY), wanted, courses.c.published_at, limit, cursor)
     totals = _totals(connection, [row.id for row in rows])
     return CoursePage(tuple(CourseSummary(**_summary(row, totals)) for row in rows), next_cursor)
 
@@ -87,7 +87,7 @@ def get_instructor_courses(
 ) -> CoursePage:
     """All courses of an instructor, drafts included, newest first. Raises `Invalid` for a bad limit or cursor."""
     wanted = [courses.c.instructor_id == instructor_id, courses.c.status != "deleted"]
-    rows, next_cursor = _page(connection, wanted, courses.c.created_at, limit, cursor)
+    rows, next_cursor = _page(connection, select(courses), wanted, courses.c.created_at, limit, cursor)
     totals = _totals(connection, [row.id for row in rows])
     return CoursePage(tuple(_course(row, totals) for row in rows), next_cursor)
 
@@ -205,6 +205,7 @@ def course_changed(connection: Connection, row: Row[Any]) -> CourseChanged:
     )
 
 
+_SUMMARY = tuple(column for column in courses.c if column.name not in ("description", "excerpt", "search"))
 _SIGHT = (courses.c.status, courses.c.instructor_id)
 
 
@@ -316,6 +317,7 @@ def _course(row: Row[Any], totals: dict[UUID, tuple[int, int]], moved_to: str | 
 
 def _page(
     connection: Connection,
+    found: Select[Any],
     wanted: list[ColumnElement[bool]],
     newest_by: Column[datetime],
     limit: int,
@@ -326,7 +328,7 @@ def _page(
     if cursor is not None:
         wanted = [*wanted, tuple_(newest_by, courses.c.id) < tuple_(*_read_cursor(cursor))]
     rows = connection.execute(
-        select(courses).where(*wanted).order_by(newest_by.desc(), courses.c.id.desc()).limit(limit + 1)
+        found.where(*wanted).order_by(newest_by.desc(), courses.c.id.desc()).limit(limit + 1)
     ).all()
     if len(rows) <= limit:
         return rows, None

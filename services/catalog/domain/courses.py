@@ -56,7 +56,7 @@ class LessonFields:
 def check_course(fields: CourseFields, currencies: Container[str]) -> tuple[Refusal, ...]:
     """What is wrong with a course. A bonus course (`unlock`) is never sold, so it has no price."""
     refusals = check_line("/title", fields.title, TITLE)
-    refusals += check_line("/subtitle", fields.subtitle, SUBTITLE, least=0)
+    refusals += check_line("/subtitle", fields.subtitle, SUBTITLE, required=False)
     refusals += check_text("/description", fields.description, DESCRIPTION_BYTES)
     refusals += check_number("/price/amount", fields.price_amount, 0, PRICE)
     if fields.price_currency not in currencies:

@@ -40,11 +40,11 @@ def check_count(pointer: str, number: int, least: int, most: int) -> tuple[Refus
 
 
 def _check_question(pointer: str, question: Question) -> tuple[Refusal, ...]:
-    refusals = check_text(f"{pointer}/text", question.text.strip(), TEXT_BYTES, least=1)
+    refusals = check_text(f"{pointer}/text", question.text.strip(), TEXT_BYTES, required=True)
     refusals += check_count(f"{pointer}/choices", len(question.choices), *CHOICES)
     seen: set[str] = set()
     for index, choice in enumerate(text.strip() for text in question.choices[: CHOICES[1]]):
-        refusals += check_text(f"{pointer}/choices/{index}", choice, CHOICE_BYTES, least=1)
+        refusals += check_text(f"{pointer}/choices/{index}", choice, CHOICE_BYTES, required=True)
         if choice and choice in seen:
             refusals += (Refusal(f"{pointer}/choices/{index}", "same-choice-twice"),)
         seen.add(choice)

@@ -15,14 +15,14 @@ class Refusal:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_line(pointer: str, value: str, most: int, *, least: int = 1) -> tuple[Refusal, ...]:
-    """What is wrong with a text of one line of `least` to `most` characters, without control characters."""
-    return _check(pointer, value, len(value), least, most, allowed="")
+def check_line(pointer: str, value: str, most: int, *, required: bool = True) -> tuple[Refusal, ...]:
+    """What is wrong with one line of at most `most` characters, without control characters."""
+    return _check(pointer, value, len(value), most, required, allowed="")
 
 
-def check_text(pointer: str, value: str, most: int, *, least: int = 0) -> tuple[Refusal, ...]:
-    """What is wrong with a text of `least` to `most` bytes in UTF-8; it may have tabs and line ends."""
-    return _check(pointer, value, len(value.encode(errors="replace")), least, most, allowed="\t\n\r")
+def check_text(pointer: str, value: str, most: int, *, required: bool = False) -> tuple[Refusal, ...]:
+    """What is wrong with a text of at most `most` bytes in UTF-8, which may have tabs and line ends."""
+    return _check(pointer, value, len(value.encode(errors="replace")), most, required, allowed="\t\n\r")
 
 
 def check_number(pointer: str, value: int, least: int, most: int) -> tuple[Refusal, ...]:
@@ -34,9 +34,9 @@ def check_number(pointer: str, value: int, least: int, most: int) -> tuple[Refus
     return ()
 
 
-def _check(pointer: str, value: str, size: int, least: int, most: int, allowed: str) -> tuple[Refusal, ...]:
-    if size < least:
-        return (Refusal(pointer, "required" if not value else "too-short", {"minimum": least}),)
+def _check(pointer: str, value: str, size: int, most: int, required: bool, allowed: str) -> tuple[Refusal, ...]:
+    if required and not any(unicodedata.category(character)[0] not in "CZ" for character in value):
+        return (Refusal(pointer, "required"),)
     if size > most:
         return (Refusal(pointer, "too-long", {"maximum": most}),)
     if any(unicodedata.category(character) in ("Cc", "Cs") and character not in allowed for character in value):
