@@ -1,14 +1,19 @@
 """The streak (la Flamme): consecutive local days of learning, wherever the student is.
 
-A day is the student's own local date at that moment. Between two learnings in different time zones the days gone by are
-counted in both zones and the smaller number holds: a flight never costs a day, and another zone at the same instant
-wins none. Over a whole streak such roundings cannot add up: it is never longer than the calendar from its first day
-to its last. In one time zone all of this is the plain difference of dates.
+A day is the student's own local date at that moment. Where the time zone changed between two learnings, the days gone
+by have three answers: by the student's own dates, by the calendar of the zone left, and by that of the zone reached.
+
+- The streak lives on if any of them says that no whole day was missed: a flight never costs a day.
+- A learning is a new day if two of them say so: another zone at the same instant wins none.
+- A streak is never longer than the calendar, by any of them, from its first day to its last: roundings cannot add up.
+
+In one time zone the three are the same number, and all of this is the plain difference of dates.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from statistics import median
 from zoneinfo import ZoneInfo
 
 
@@ -114,7 +119,7 @@ def is_longer(before: Streak, after: Streak) -> bool:
     """Whether a day was added, to the same streak or as the first of another."""
     if before.last is None or after.last is None:
         return after.current > before.current
-    return after.current > before.current or _days_between(before.last, after.last) > 1
+    return after.current > before.current or min(_days_gone_by(before.last, after.last)) > 1
 
 
 def flame(streak: Streak, now: datetime, time_zone: str) -> Flame:
@@ -122,32 +127,36 @@ def flame(streak: Streak, now: datetime, time_zone: str) -> Flame:
     here = Learning(now, _date_in(time_zone, now), time_zone)
     if streak.last is None:
         return Flame(0, streak.longest, today_done=False, alive_until=None)
-    days = _days_between(streak.last, here)
-    if days > 1:
+    days = _days_gone_by(streak.last, here)
+    if min(days) > 1:
         return Flame(0, streak.longest, today_done=False, alive_until=None)
+    tomorrow = timedelta(days=1)
     alive_until = max(
-        _end_of(_date_in(zone, streak.last.at) + timedelta(days=1), zone) for zone in (time_zone, streak.last.time_zone)
+        _end_of(streak.last.local_date + tomorrow, time_zone),
+        _end_of(streak.last.local_date + tomorrow, streak.last.time_zone),
+        _end_of(_date_of(streak.last, time_zone) + tomorrow, time_zone),
     )
-    return Flame(streak.current, streak.longest, today_done=days <= 0, alive_until=alive_until)
+    return Flame(streak.current, streak.longest, today_done=median(days) < 1, alive_until=alive_until)
 
 
 def _next(run: _Run | None, learning: Learning) -> _Run:
-    if run is None or _days_between(run.last, learning) > 1:
+    if run is None or min(_days_gone_by(run.last, learning)) > 1:
         return _Run(1, learning, learning, learning)
-    days = _days_between(run.counted, learning)
-    if days < 1:
+    if median(_days_gone_by(run.counted, learning)) < 1:
         return replace(run, last=learning)
-    length = min(run.length + days, _calendar_days(run.first, learning))
-    return _Run(max(length, run.length), run.first, learning, learning)
+    calendar = 1 + max(_days_gone_by(run.first, learning))
+    return _Run(max(run.length, min(run.length + 1, calendar)), run.first, learning, learning)
 
 
-def _days_between(earlier: Learning, later: Learning) -> int:
-    return min((_date_of(later, zone) - _date_of(earlier, zone)).days for zone in {earlier.time_zone, later.time_zone})
-
-
-def _calendar_days(first: Learning, last: Learning) -> int:
-    in_their_zones = ((_date_of(last, zone) - _date_of(first, zone)).days for zone in (first.time_zone, last.time_zone))
-    return 1 + max((last.local_date - first.local_date).days, *in_their_zones)
+def _days_gone_by(earlier: Learning, later: Learning) -> tuple[int, int, int]:
+    by_own_dates = (later.local_date - earlier.local_date).days
+    if earlier.time_zone == later.time_zone:
+        return by_own_dates, by_own_dates, by_own_dates
+    return (
+        by_own_dates,
+        (_date_of(later, earlier.time_zone) - earlier.local_date).days,
+        (later.local_date - _date_of(earlier, later.time_zone)).days,
+    )
 
 
 def _date_of(learning: Learning, time_zone: str) -> date:
