@@ -6,11 +6,12 @@ from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from flask import current_app, g, request
+from flask import g, request
 
 from contracts.errors import Forbidden, Unauthorized
 from contracts.events.accounts import Role
-from gateway.dependencies import EXTENSION
+from gateway.dependencies import parts
+from gateway.wrapping import USER_VARIABLE
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,11 +19,12 @@ R = TypeVar("R")
 WHO_ATTRIBUTE = "tanka_who"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """The person whose token the request carries, as the accounts know them now."""
 
     id: UUID
+    session_id: UUID
     role: Role
     time_zone: str
     locale: Literal["fr", "en"]
@@ -31,8 +33,8 @@ class Caller:
 def optional_caller() -> Caller | None:
     """The person who asks, or nobody. Raises `Unauthorized` for a token that is not good."""
     if "caller" not in g:
-        header = request.headers.get("Authorization")
-        g.caller = None if header is None else current_app.extensions[EXTENSION].authenticate(header)
+        header = request.environ.get("HTTP_AUTHORIZATION")
+        g.caller = None if header is None else _authenticate(header)
     return cast(Caller | None, g.caller)
 
 
@@ -62,3 +64,25 @@ def signed_in(*roles: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return guarded
 
     return decorate
+
+
+def client_address() -> str:
+    """The address that the request comes from; behind `TRUSTED_PROXIES` of ours, what the outermost of them saw."""
+    hops = parts().settings.trusted_proxies
+    if hops:
+        seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+        if len(seen) >= hops:
+            return seen[-hops]
+    return request.remote_addr or "unknown"
+
+
+def _authenticate(header: str) -> Caller:
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthorized("bad-token")
+    claims = parts().tokens.verify(token.strip())
+    person = parts().people.by_id(claims.user_id)
+    if person is None:
+        raise Unauthorized("bad-token")
+    request.environ[USER_VARIABLE] = str(person.id)
+    return Caller(person.id, claims.session_id, person.role, person.time_zone, person.locale)

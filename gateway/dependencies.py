@@ -1,7 +1,7 @@
 """What the views stand on, made once per process and found again by each request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, cast
 
@@ -13,6 +13,12 @@ from chassis.settings import Settings
 from contracts.envelope import Envelope
 from contracts.events.base import Event
 from gateway.cache import PageCache
+from gateway.idempotency import IdempotencyKeys
+from gateway.mail import Mailer, PostRoom, mailer_for
+from gateway.passwords import Passwords
+from gateway.people import People
+from gateway.rates import RateLimiter
+from gateway.tokens import AccessTokens, access_tokens
 
 EXTENSION = "tanka"
 
@@ -43,25 +49,68 @@ class Cached(Protocol):
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What `create_app` needs from outside. `pages` and `cached` hear the events of the bus."""
+    """What `create_app` needs from outside; `database` is the accounts', `cached` hears the bus's events."""
 
     database: Database
     upstream: Upstream
-    pages: PageCache = field(default_factory=PageCache)
     now: Callable[[], datetime] = clock.now
-    cached: tuple[Cached, ...] = field(default=())
+    mailer: Mailer | None = None
+    cached: tuple[Cached, ...] = ()
+
+
+class Parts:
+    """What one process's app is made of."""
+
+    def __init__(self, settings: Settings, dependencies: Dependencies) -> None:
+        self.settings = settings
+        self.database = dependencies.database
+        self.upstream = dependencies.upstream
+        self.now = dependencies.now
+        self.people = People(dependencies.database)
+        self.pages = PageCache()
+        # the people first: a page that is read again must not find an old name
+        self.cached: tuple[Cached, ...] = (self.people, self.pages, *dependencies.cached)
+        self.passwords = Passwords()
+        self.tokens: AccessTokens = access_tokens(settings, dependencies.now)
+        self.rates = RateLimiter(dependencies.database, dependencies.now)
+        self.idempotency = IdempotencyKeys(dependencies.database, self.tokens.keys.secrets, dependencies.now)
+        self.post_room = PostRoom(dependencies.mailer or mailer_for(settings), settings.front_url)
+
+    def on_event(self, envelope: Envelope, event: Event) -> None:
+        """Let everything that is kept in memory hear the event."""
+        for cached in self.cached:
+            cached.on_event(envelope, event)
+
+    def drop_all(self) -> None:
+        """Let everything that is kept in memory be forgotten."""
+        for cached in self.cached:
+            cached.drop_all()
+
+    def close(self) -> None:
+        """Finish what waits behind the requests."""
+        self.post_room.close()
+
+
+def parts() -> Parts:
+    """The parts of the app that is answering."""
+    return cast(Parts, current_app.extensions[EXTENSION])
 
 
 def upstream() -> Upstream:
     """The services, for the view that runs."""
-    return cast(Upstream, current_app.extensions[EXTENSION].dependencies.upstream)
-
-
-def pages() -> PageCache:
-    """The catalogue's pages that this process keeps, for the view that runs."""
-    return cast(PageCache, current_app.extensions[EXTENSION].dependencies.pages)
+    return parts().upstream
 
 
 def settings() -> Settings:
     """The settings, for the view that runs."""
-    return cast(Settings, current_app.extensions[EXTENSION].settings)
+    return parts().settings
+
+
+def pages() -> PageCache:
+    """The catalogue's pages that this process keeps, for the view that runs."""
+    return parts().pages
+
+
+def people() -> People:
+    """The people, for the view that runs: names to be added to answers."""
+    return parts().people

@@ -33,7 +33,7 @@ class In(BaseModel):
 class Out(BaseModel):
     """What an answer carries: exactly the fields named."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", from_attributes=True)
 
 
 def _single_line(text: str) -> str:
@@ -63,6 +63,11 @@ Line = Annotated[str, AfterValidator(_single_line)]
 
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
 """The name of an IANA time zone."""
+
+
+def optional() -> Any:
+    """For a field that may be left out but not be null; whether it was given is in `model_fields_set`."""
+    return Field(default=None, json_schema_extra=lambda schema: schema.pop("default", None))
 
 
 class Page(In):
@@ -174,6 +179,16 @@ def read_json(request: Request) -> Any:
     return clean(value)
 
 
+def read_form(request: Request) -> dict[str, Any]:
+    """The fields and files of a multipart body; an absent body has none. Raises the problem that it is."""
+    if request.mimetype != "multipart/form-data":
+        if request.get_data(cache=True):
+            raise UnsupportedMediaType()
+        return {}
+    fields: dict[str, Any] = clean(request.form.to_dict())
+    return fields | request.files.to_dict()
+
+
 class StrictAdapter(PydanticAdapter):
     """APIFlask's pydantic adapter, reading strictly and writing at once."""
 
@@ -184,6 +199,8 @@ class StrictAdapter(PydanticAdapter):
                 return self.model_class.model_validate_json(msgspec.json.encode(read_json(request)), strict=True)
             if location == "query":
                 return self.model_class.model_validate_strings(clean(request.args.to_dict()))
+            if location == "files":
+                return self.model_class.model_validate(read_form(request))
         except ValidationError as error:
             raise _refuse(error) from None
         raise ValueError(f"nothing is read from {location}")

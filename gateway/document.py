@@ -1,0 +1,111 @@
+"""The OpenAPI 3.1 document: what APIFlask finds in the views, completed with security, bodies and problem answers."""
+
+import re
+from typing import Any
+
+from apiflask import APIFlask
+
+from gateway.auth import WHO_ATTRIBUTE
+from gateway.idempotency import HEADER
+
+VERSION = "3.1.0"
+_BEARER = "bearer"
+
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457 problem details, in the language of Accept-Language (fr by default).",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["/problems/purchase-required"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+_DESCRIPTIONS = {
+    400: "Not JSON",
+    401: "No token, or not a good one",
+    403: "Not yours",
+    404: "Not there",
+    405: "Not for this method",
+    409: "In conflict with the present state",
+    413: "Too large",
+    415: "Another media type than the one taken",
+    422: "Invalid fields",
+    429: "Too often",
+    500: "A fault of ours",
+    503: "A service did not answer in time",
+}
+
+
+def register(app: APIFlask) -> None:
+    """Let the app's document be completed when it is first asked for."""
+    app.config.update(
+        OPENAPI_VERSION=VERSION,
+        AUTO_404_RESPONSE=False,
+        AUTO_VALIDATION_ERROR_RESPONSE=False,
+        AUTO_AUTH_ERROR_RESPONSE=False,
+        AUTO_SERVERS=False,
+        SECURITY_SCHEMES={
+            _BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token."}
+        },
+    )
+
+    @app.spec_processor
+    def complete(spec: dict[str, Any]) -> dict[str, Any]:
+        spec["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
+        for rule in app.url_map.iter_rules():
+            path = re.sub(r"<([^<:]+:)?", "{", rule.rule).replace(">", "}")
+            for method, operation in spec["paths"].get(path, {}).items():
+                if method.upper() in (rule.methods or ()):
+                    _complete(operation, method, rule.endpoint, app.view_functions[rule.endpoint])
+        return spec
+
+
+def _complete(operation: dict[str, Any], method: str, endpoint: str, view: Any) -> None:
+    operation["operationId"] = endpoint.replace(".", "_")
+    statuses = {429, 500, 503}
+    who = getattr(view, WHO_ATTRIBUTE, None)
+    if who is not None:
+        operation["security"] = [{_BEARER: []}]
+        statuses |= {401, 403}
+        if who != ("student",):
+            operation["description"] = f"{operation.get('description', '')}\n\nFor: {', '.join(who)}, admin.".strip()
+    if any(parameter["in"] == "path" for parameter in operation["parameters"]):
+        statuses |= {404}
+    if any(parameter["in"] == "query" for parameter in operation["parameters"]):
+        statuses |= {422}
+    if "requestBody" in operation:
+        operation["requestBody"]["required"] = True
+        statuses |= {400, 413, 415, 422}
+    if method != "get":
+        statuses |= {401, 404, 409, 413}
+    if method == "post":
+        statuses |= {422}
+        operation["parameters"].append(
+            {
+                "in": "header",
+                "name": HEADER,
+                "required": False,
+                "description": "The same key with the same body is answered the same for 24 hours.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
+            }
+        )
+    for status in sorted(statuses):
+        operation["responses"].setdefault(
+            str(status),
+            {
+                "description": _DESCRIPTIONS[status],
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        )

@@ -1,0 +1,118 @@
+"""Mails about accounts, sent from a thread of their own, so that no answer's time tells whether one was sent."""
+
+import smtplib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from chassis.settings import Settings
+from chassis.telemetry import get_logger
+from gateway.messages import Language, say
+
+TIMEOUT_SECONDS = 15.0
+WAITING = 500
+
+_log = get_logger("mail")
+
+
+class Mailer(Protocol):
+    """Sends one mail; raises when it cannot."""
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        """Send plain text to one address."""
+        ...
+
+
+class SmtpMailer:
+    """Sends through `SMTP_URL`: `smtp://[user:password@]host[:port]` (STARTTLS when offered) or `smtps://...`."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        self._url = urlsplit(url)
+        self._sender = sender
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        """Send plain text to one address. Raises `OSError` or `smtplib.SMTPException`."""
+        message = EmailMessage()
+        message["From"] = self._sender
+        message["To"] = to
+        message["Subject"] = subject
+        message["Date"] = formatdate()
+        message["Message-ID"] = make_msgid(domain=self._url.hostname)
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text)
+        with self._connect() as smtp:
+            smtp.send_message(message)
+
+    def _connect(self) -> smtplib.SMTP:
+        host = self._url.hostname or "127.0.0.1"
+        if self._url.scheme == "smtps":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, self._url.port or 465, timeout=TIMEOUT_SECONDS)
+        else:
+            smtp = smtplib.SMTP(host, self._url.port or 25, timeout=TIMEOUT_SECONDS)
+            smtp.ehlo()
+            if smtp.has_extn("starttls"):
+                smtp.starttls()
+        if self._url.username:
+            smtp.login(unquote(self._url.username), unquote(self._url.password or ""))
+        return smtp
+
+
+class LogMailer:
+    """Writes mails to the log, links included: for development without SMTP."""
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        """Write the mail to the log."""
+        _log.info("mail not sent: no SMTP_URL", to=to, subject=subject, text=text)
+
+
+class NoMailer:
+    """Sends nothing, and says so without the content: for production without SMTP."""
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        """Say that a mail could not be sent."""
+        _log.warning("mail not sent: no SMTP_URL", subject=subject)
+
+
+def mailer_for(settings: Settings) -> Mailer:
+    """The mailer that the settings ask for."""
+    if settings.smtp_url:
+        return SmtpMailer(settings.smtp_url, settings.mail_from)
+    return LogMailer() if settings.environment == "development" else NoMailer()
+
+
+class PostRoom:
+    """Does what ends in a mail, one after another, behind the requests."""
+
+    def __init__(self, mailer: Mailer, front_url: str) -> None:
+        self._mailer = mailer
+        self._front_url = front_url.rstrip("/")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mail")
+        self._room = threading.Semaphore(WAITING)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do the work soon; dropped, and said so, when too much is waiting already."""
+        if not self._room.acquire(blocking=False):
+            _log.error("mail dropped: too many are waiting")
+            return
+        self._thread.submit(self._do, work)
+
+    def send(self, kind: str, to: str, language: Language, name: str, token: str) -> None:
+        """Send the mail of this kind (`verify-email`, `reset-password`) with its link into the front end, now."""
+        parameters = {"name": name, "link": f"{self._front_url}/{kind}?token={token}"}
+        self._mailer.send(to, say(f"mail.{kind}.subject", language), say(f"mail.{kind}.text", language, parameters))
+
+    def close(self) -> None:
+        """Send what is waiting, then end."""
+        self._thread.shutdown(wait=True)
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            _log.error("mail failed", exc_info=error)
+        finally:
+            self._room.release()

@@ -1,0 +1,104 @@
+"""The people as a gateway process knows them at this moment: kept in memory, dropped when `accounts.user_changed` is heard."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from cachetools import TTLCache
+
+from chassis.database import Database
+from contracts.envelope import Envelope
+from contracts.events import UserChanged
+from contracts.events.accounts import Role
+from contracts.events.base import Event
+from gateway import queries
+
+KEPT_SECONDS = 60.0
+"""The longest that a change may go unseen, should its event never come."""
+
+_KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the gateway needs to know about someone who asks, and may show of them."""
+
+    id: UUID
+    role: Role
+    time_zone: str
+    locale: Literal["fr", "en"]
+    display_name: str
+    avatar_url: str | None
+    bio: str
+
+    def card(self) -> dict[str, Any]:
+        """What everybody may see, as members of an answer."""
+        return {
+            "id": str(self.id),
+            "display_name": self.display_name,
+            "avatar_url": self.avatar_url,
+            "bio": self.bio,
+        }
+
+
+class People:
+    """Accounts in memory. Someone who was erased is nobody."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._kept: TTLCache[UUID, Person] = TTLCache(_KEPT, KEPT_SECONDS, timer=clock)
+        self._lock = threading.Lock()
+        self._drops = 0
+
+    def by_id(self, user_id: UUID) -> Person | None:
+        """The person, or nobody."""
+        return self.by_ids([user_id]).get(user_id)
+
+    def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Person]:
+        """Those of the people that there are, with at most one statement for all that are not in memory."""
+        wanted = set(ids)
+        with self._lock:
+            found = {user_id: person for user_id in wanted if (person := self._kept.get(user_id)) is not None}
+            drops = self._drops
+        missing = wanted - found.keys()
+        if not missing:
+            return found
+        with self._database.single_statement() as unit_of_work:
+            accounts = queries.accounts_by_ids(unit_of_work.connection, missing)
+        loaded = {account.id: _person(account) for account in accounts if account.status == "active"}
+        with self._lock:
+            if self._drops == drops:
+                self._kept.update(loaded)
+        return found | loaded
+
+    def drop(self, user_id: UUID) -> None:
+        """Forget the person: the account has changed."""
+        with self._lock:
+            self._drops += 1
+            self._kept.pop(user_id, None)
+
+    def on_event(self, _envelope: Envelope, event: Event) -> None:
+        """Forget whom the event is about."""
+        if isinstance(event, UserChanged):
+            self.drop(event.user_id)
+
+    def drop_all(self) -> None:
+        """Forget everybody: events may have been missed."""
+        with self._lock:
+            self._drops += 1
+            self._kept.clear()
+
+
+def _person(account: queries.Account) -> Person:
+    return Person(
+        account.id,
+        account.role,
+        account.time_zone,
+        account.locale,
+        account.display_name,
+        account.avatar_url,
+        account.bio,
+    )
