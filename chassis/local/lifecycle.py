@@ -60,9 +60,9 @@ def up(port: int, with_demo: bool) -> None:
                 supervisor.start()
                 if with_demo:
                     _load_demo_once(supervisor)
+            _print_welcome(report.console, supervisor.base_url, with_demo)
             supervisor.complete = True
             supervisor.save()
-            _print_welcome(report.console, supervisor.base_url, with_demo)
             supervisor.watch()
         except StoppedError:
             pass

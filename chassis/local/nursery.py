@@ -5,7 +5,7 @@ running hub, so that a fork is a clean start. It obeys JSON lines on standard in
 started and what ended, and ends its children when its input ends, which also happens when the supervisor is killed.
 """
 
-from os import fork, pipe, read, waitpid
+from os import fork, pipe, read, waitpid, write
 from select import select
 from time import monotonic
 
@@ -117,7 +117,8 @@ def _end(children: dict[int, str], wake_up: int) -> None:
         os.kill(pid, signal.SIGTERM)
     deadline = monotonic() + DRAIN_PATIENCE
     while children and monotonic() < deadline:
-        select([wake_up], [], [], 0.2)
+        if select([wake_up], [], [], 0.2)[0]:
+            read(wake_up, 4096)
         _tell_who_ended(children)
     for pid in children:
         os.kill(pid, signal.SIGKILL)
@@ -125,7 +126,7 @@ def _end(children: dict[int, str], wake_up: int) -> None:
 
 def _tell(answer: dict[str, Any]) -> None:
     try:
-        os.write(ANSWERS, json.dumps(answer).encode() + b"\n")
+        write(ANSWERS, json.dumps(answer).encode() + b"\n")
     except BrokenPipeError:
         return
 

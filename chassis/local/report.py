@@ -13,7 +13,7 @@ class Report:
     def expect(self, count: int) -> None:
         """So many parts will get ready."""
 
-    def ready(self, name: str, seconds: float, where: str = "") -> None:
+    def ready(self, name: str, seconds: float) -> None:
         """The part is ready, `seconds` after its start."""
 
     def note(self, text: str) -> None:
@@ -53,10 +53,10 @@ class TerminalReport(Report):
         """Set the bar's length."""
         self._progress.update(self._task, total=count)
 
-    def ready(self, name: str, seconds: float, where: str = "") -> None:
+    def ready(self, name: str, seconds: float) -> None:
         """Print `catalog  ready  1.2 s`."""
         self._progress.advance(self._task)
-        self.console.print(f"  [green]ready[/]  {name:<14}{seconds:5.1f} s  [dim]{where}[/]".rstrip())
+        self.console.print(f"  [green]ready[/]  {name:<14}{seconds:5.1f} s")
 
     def note(self, text: str) -> None:
         """Print the line."""

@@ -1,20 +1,24 @@
 """The supervisor with stand-ins for the services: what starts, what is restarted, what stops, and what is said."""
 
+import json
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 import pytest
 
 from chassis.local import rabbitmq
-from chassis.local.processes import ProcessIdentity, StartError, wait_until
+from chassis.local.places import CHECKOUT
+from chassis.local.processes import ProcessIdentity, StartError, free_ports, wait_until
 from chassis.local.supervisor import ask_ready
 from tests.academy import AcademyUnderTest
 
-STAND_INS = {
+STAND_INS: dict[str, Any] = {
     "runner": "tests.local.stand_in_runner",
     "gateway": (sys.executable, "-m", "tests.local.stand_in_gateway"),
     "migrate": False,
@@ -123,6 +127,30 @@ def test_the_services_share_the_memory_of_their_parent(academy: AcademyUnderTest
     own = [psutil.Process(academy.pid(name)).memory_full_info() for name in ("calm", "lively")]
 
     assert all(info.uss < info.rss / 2 for info in own)
+
+
+def test_services_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    nursery = subprocess.Popen(
+        [sys.executable, "-m", "chassis.local.nursery", STAND_INS["runner"]],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=CHECKOUT,
+    )
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+    command = {"name": "calm", "port": port, "log": str(tmp_path / "calm.log"), "environment": {}}
+    nursery.stdin.write(json.dumps(command).encode() + b"\n")
+    nursery.stdin.flush()
+    answers = [json.loads(nursery.stdout.readline()) for _ in range(2)]
+    service = ProcessIdentity.of(answers[1]["pid"])
+    assert wait_until(lambda: ask_ready(port) is None, 5)
+
+    nursery.stdout.close()
+    nursery.stdin.close()
+
+    assert nursery.wait(5) == 0
+    assert not service.alive()
 
 
 def _descendants_of_session(academy: AcademyUnderTest) -> set[int]:
