@@ -19,13 +19,13 @@ from contracts.errors import Forbidden, NotFound, Unavailable
 from gateway.auth import Caller
 from gateway.cache import COURSES, Page, course_tag, page, person_tag
 from gateway.dependencies import pages, people, upstream
+from gateway.etags import PUBLIC, shared_response
 from gateway.models import catalog as models
 from gateway.people import Person
 from gateway.schemas import to_json
 from gateway.upstream import remaining
 
 WRITERS = ("instructor", "admin")
-PUBLIC = "public, max-age=30"
 PRIVATE = "private, no-cache"
 _SLUG_LENGTH = 80
 
@@ -67,13 +67,12 @@ class Seen:
 
 def respond(seen: Seen, content_type: str = "application/json", *, varies: bool = True) -> Response:
     """The page as an answer, or 304 when the one who asks has it. `varies` says that others may be given another."""
-    headers = {"ETag": seen.page.etag, "Cache-Control": PUBLIC if seen.public else PRIVATE}
+    response = shared_response(
+        seen.page.body, seen.page.etag, cache_control=PUBLIC if seen.public else PRIVATE, content_type=content_type
+    )
     if varies:
-        headers["Vary"] = "Authorization"
-    given = request.headers.get("If-None-Match")
-    if given is not None and _matches(given, seen.page.etag):
-        return Response(status=304, headers=headers)
-    return Response(seen.page.body, content_type=content_type, headers=headers)
+        response.headers["Vary"] = "Authorization"
+    return response
 
 
 def categories(someone: Caller | None) -> Seen:
@@ -200,10 +199,6 @@ def _instructor(instructor_id: str, known: dict[UUID, Person]) -> dict[str, Any]
     person = known.get(UUID(instructor_id))
     # who erased the account leaves the courses without a name
     return person.card() if person else {"id": instructor_id, "display_name": "", "avatar_url": None, "bio": ""}
-
-
-def _matches(given: str, etag: str) -> bool:
-    return given.strip() == "*" or any(tag.strip().removeprefix("W/") == etag for tag in given.split(","))
 
 
 def _kept(key: Hashable, load: Callable[[], Page]) -> Page:
