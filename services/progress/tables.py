@@ -55,7 +55,7 @@ lesson_copies = Table(
     "lesson_copies",
     metadata,
     Column("lesson_id", Uuid, primary_key=True),
-    Column("course_id", Uuid, ForeignKey("course_copies.course_id"), nullable=False, index=True),
+    Column("course_id", Uuid, ForeignKey("course_copies.course_id"), nullable=False),
     Column("chapter_id", Uuid, nullable=False),
     Column("title", Text, nullable=False),
     Column("kind", Text, nullable=False),
@@ -63,6 +63,7 @@ lesson_copies = Table(
     Column("free_preview", Boolean, nullable=False),
     CheckConstraint("kind in ('video', 'text', 'project')", "kind"),
     CheckConstraint("duration_seconds >= 0", "duration"),
+    Index("lesson_copies_course", "course_id"),
 )
 """The lessons that exist."""
 
@@ -121,8 +122,8 @@ enrollments = Table(
     Column("user_id", Uuid, primary_key=True),
     Column("course_id", Uuid, primary_key=True),
     _instant("started_at"),
-    Column("completed_lessons", Integer, nullable=False, server_default="0"),
-    Column("counted_sequence", BigInteger, nullable=False, server_default="0"),
+    Column("completed_lessons", Integer, nullable=False, server_default=text("0")),
+    Column("counted_sequence", BigInteger, nullable=False, server_default=text("0")),
     Column("access", Text),
     Column("time_zone", Text),
     _instant("pending_since", nullable=True),

@@ -33,7 +33,7 @@ _STATEMENTS = (
         free_preview boolean not null
     )
     """,
-    "create index ix_lesson_copies_course_id on lesson_copies (course_id)",
+    "create index lesson_copies_course on lesson_copies (course_id)",
     """
     create table entitlements (
         entitlement_id uuid primary key,
