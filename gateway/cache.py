@@ -116,11 +116,11 @@ class PageCache:
         self._joinable: dict[Hashable, _Flight] = {}
         self._flights: set[_Flight] = set()
 
-    def read(self, key: Hashable, load: Callable[[], Page], patience: float = 2.5) -> Page:
+    def read(self, key: Hashable, load: Callable[[], Page], patience: Callable[[], float]) -> Page:
         """The kept page, or the one that `load` gives.
 
         Raises what `load` raises (then nothing is kept), and `Unavailable` when another thread's load of the same page
-        takes longer than `patience`. An expired page is given as it is when `load` raises `Unavailable`.
+        takes longer than `patience()`. An expired page is given as it is when `load` raises `Unavailable`.
         """
         with self._lock:
             kept = self._store.get(key)
@@ -142,7 +142,7 @@ class PageCache:
             return stale
         _JOINED.inc()
         try:
-            return flight.result.result(timeout=patience)
+            return flight.result.result(timeout=patience())
         except TimeoutError as error:
             raise Unavailable(members={"retry_after": 1}) from error
 

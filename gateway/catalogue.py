@@ -202,7 +202,7 @@ def _instructor(instructor_id: str, known: dict[UUID, Person]) -> dict[str, Any]
 
 
 def _kept(key: Hashable, load: Callable[[], Page]) -> Page:
-    return pages().read(key, load, remaining())
+    return pages().read(key, load, remaining)
 
 
 def _writes(someone: Caller | None) -> bool:

@@ -100,7 +100,7 @@ class Upstream:
         threads: int,
         deadline: float = 2.0,
         threshold: int = 5,
-        rest: float = 3.0,
+        rest: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client

@@ -15,6 +15,12 @@ from contracts.events.catalog import CourseChanged, Money
 from gateway.cache import COURSES, Page, PageCache, course_tag, page, person_tag
 
 COURSE = uuid4()
+
+
+def enough() -> float:
+    return 5.0
+
+
 PERSON = uuid4()
 
 
@@ -97,8 +103,8 @@ def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object
 
 
 def test_a_page_is_read_once_and_then_given_from_memory(cache: PageCache, catalogue: Catalogue) -> None:
-    first = cache.read("key", catalogue.load)
-    assert cache.read("key", catalogue.load) is first
+    first = cache.read("key", catalogue.load, enough)
+    assert cache.read("key", catalogue.load, enough) is first
     assert catalogue.asked == 1
 
 
@@ -113,7 +119,7 @@ def test_a_burst_on_a_missing_page_makes_one_call(cache: PageCache, catalogue: C
         release.wait(5)
         return catalogue.load()
 
-    readers = [in_thread(lambda: cache.read("key", load)) for _ in range(16)]
+    readers = [in_thread(lambda: cache.read("key", load, enough)) for _ in range(16)]
     release.set()
     for thread, _ in readers:
         thread.join(5)
@@ -129,10 +135,10 @@ def test_a_reader_waits_no_longer_than_its_patience(cache: PageCache, catalogue:
         release.wait(5)
         return catalogue.load()
 
-    leader, _ = in_thread(lambda: cache.read("key", load))
+    leader, _ = in_thread(lambda: cache.read("key", load, enough))
     assert reading.wait(5)
     with pytest.raises(Unavailable):
-        cache.read("key", load, patience=0.01)
+        cache.read("key", load, lambda: 0.01)
     release.set()
     leader.join(5)
 
@@ -140,24 +146,24 @@ def test_a_reader_waits_no_longer_than_its_patience(cache: PageCache, catalogue:
 def test_a_changed_course_and_every_list_of_courses_are_read_again(cache: PageCache, catalogue: Catalogue) -> None:
     others = Catalogue()
     lists = Catalogue()
-    cache.read("key", catalogue.load)
-    cache.read("other", lambda: page(others.load().body, (course_tag(uuid4()),)))
-    cache.read("list", lambda: page(lists.load().body, (COURSES,)))
+    cache.read("key", catalogue.load, enough)
+    cache.read("other", lambda: page(others.load().body, (course_tag(uuid4()),)), enough)
+    cache.read("list", lambda: page(lists.load().body, (COURSES,)), enough)
     cache.on_event(envelope(), changed())
     catalogue.title = "after"
-    assert b"after" in cache.read("key", catalogue.load).body
-    cache.read("other", others.load)
-    cache.read("list", lists.load)
+    assert b"after" in cache.read("key", catalogue.load, enough).body
+    cache.read("other", others.load, enough)
+    cache.read("list", lists.load, enough)
     assert (others.asked, lists.asked) == (1, 2)
 
 
 def test_a_changed_person_drops_the_pages_that_name_them(cache: PageCache, catalogue: Catalogue) -> None:
-    cache.read("key", catalogue.load)
+    cache.read("key", catalogue.load, enough)
     cache.on_event(
         envelope(),
         UserChanged(user_id=PERSON, role="student", status="active", time_zone="UTC", locale="fr", email_verified=True),
     )
-    cache.read("key", catalogue.load)
+    cache.read("key", catalogue.load, enough)
     assert catalogue.asked == 2
 
 
@@ -172,8 +178,8 @@ def test_a_drop_during_a_read_is_not_undone_by_it(cache: PageCache, catalogue: C
             cache.drop_all()
         return old
 
-    cache.read("key", load)
-    assert b"after" in cache.read("key", catalogue.load).body
+    cache.read("key", load, enough)
+    assert b"after" in cache.read("key", catalogue.load, enough).body
 
 
 def test_who_comes_after_a_change_does_not_join_a_read_begun_before_it(cache: PageCache, catalogue: Catalogue) -> None:
@@ -185,20 +191,20 @@ def test_who_comes_after_a_change_does_not_join_a_read_begun_before_it(cache: Pa
         release.wait(5)
         return old
 
-    before, _ = in_thread(lambda: cache.read("key", slow))
+    before, _ = in_thread(lambda: cache.read("key", slow, enough))
     assert reading.wait(5)
     catalogue.title = "after"
     cache.on_event(envelope(), changed())
-    assert b"after" in cache.read("key", catalogue.load).body
+    assert b"after" in cache.read("key", catalogue.load, enough).body
     release.set()
     before.join(5)
-    assert b"after" in cache.read("key", catalogue.load).body
+    assert b"after" in cache.read("key", catalogue.load, enough).body
 
 
 def test_an_expired_page_is_read_again(cache: PageCache, catalogue: Catalogue, clock: FakeClock) -> None:
-    cache.read("key", catalogue.load)
+    cache.read("key", catalogue.load, enough)
     clock.time += 61
-    cache.read("key", catalogue.load)
+    cache.read("key", catalogue.load, enough)
     assert catalogue.asked == 2
 
 
@@ -206,58 +212,58 @@ def test_an_expired_page_is_read_again(cache: PageCache, catalogue: Catalogue, c
 def test_while_the_service_is_silent_an_expired_page_is_given_up_to_its_longest_age(
     cache: PageCache, catalogue: Catalogue, clock: FakeClock, expiry: str
 ) -> None:
-    cache.read("key", catalogue.load)
+    cache.read("key", catalogue.load, enough)
     if expiry == "time":
         clock.time += 61
     else:
         cache.drop_all()
     catalogue.error = Unavailable()
-    assert b"before" in cache.read("key", catalogue.load).body
-    assert b"before" in cache.read("key", catalogue.load).body
+    assert b"before" in cache.read("key", catalogue.load, enough).body
+    assert b"before" in cache.read("key", catalogue.load, enough).body
     assert catalogue.asked == 2, "a silent service is not asked again at once"
     clock.time += 700
     with pytest.raises(Unavailable):
-        cache.read("key", catalogue.load)
+        cache.read("key", catalogue.load, enough)
 
 
 def test_a_changed_page_is_not_given_even_while_the_service_is_silent(cache: PageCache, catalogue: Catalogue) -> None:
-    cache.read("key", catalogue.load)
+    cache.read("key", catalogue.load, enough)
     cache.on_event(envelope(), changed())
     catalogue.error = Unavailable()
     with pytest.raises(Unavailable):
-        cache.read("key", catalogue.load)
+        cache.read("key", catalogue.load, enough)
 
 
 def test_a_page_that_is_there_no_more_is_forgotten(cache: PageCache, catalogue: Catalogue, clock: FakeClock) -> None:
-    cache.read("key", catalogue.load)
+    cache.read("key", catalogue.load, enough)
     clock.time += 61
     catalogue.error = NotFound()
     with pytest.raises(NotFound):
-        cache.read("key", catalogue.load)
+        cache.read("key", catalogue.load, enough)
     catalogue.error = Unavailable()
     with pytest.raises(Unavailable):
-        cache.read("key", catalogue.load)
+        cache.read("key", catalogue.load, enough)
 
 
 def test_a_failed_read_is_not_kept(cache: PageCache, catalogue: Catalogue) -> None:
     catalogue.error = NotFound()
     with pytest.raises(NotFound):
-        cache.read("key", catalogue.load)
+        cache.read("key", catalogue.load, enough)
     catalogue.error = None
-    assert b"before" in cache.read("key", catalogue.load).body
+    assert b"before" in cache.read("key", catalogue.load, enough).body
 
 
 def test_memory_is_bounded_and_the_longest_unread_page_goes_first(clock: FakeClock, catalogue: Catalogue) -> None:
     small = PageCache(max_bytes=5_000, clock=clock)
     for number in range(4):
-        small.read(number, catalogue.load)
-    small.read(0, catalogue.load)
-    small.read(4, catalogue.load)
-    small.read(0, catalogue.load)
+        small.read(number, catalogue.load, enough)
+    small.read(0, catalogue.load, enough)
+    small.read(4, catalogue.load, enough)
+    small.read(0, catalogue.load, enough)
     assert catalogue.asked == 5
-    small.read(1, catalogue.load)
+    small.read(1, catalogue.load, enough)
     assert catalogue.asked == 6
-    small.read("huge", lambda: page(b"x" * 10_000, ()))
+    small.read("huge", lambda: page(b"x" * 10_000, ()), enough)
     small.drop((course_tag(COURSE),))
-    small.read(0, catalogue.load)
+    small.read(0, catalogue.load, enough)
     assert catalogue.asked == 7
