@@ -16,12 +16,10 @@ from gateway.idempotency import HEADER
 from gateway.routes import blueprints
 from gateway.schemas import JsonProvider
 from gateway.wrapping import Wrapping
+from gateway.wsgi import TOO_LARGE
 
 MAXIMUM_BODY_BYTES = 9 * 1024 * 1024
 """An image of 8 MiB and what a form puts around it."""
-
-TOO_LARGE = "tanka.too_large"
-"""Set in the WSGI environment by the server in front when it stopped reading a body that has no end."""
 
 OWN_RETRIES = frozenset({"accounts.refresh"})
 """Endpoints that tell a retry by themselves."""

@@ -1,0 +1,53 @@
+"""What granian serves in each worker process: streams natively (none yet), every other route by Flask in threads."""
+
+import asyncio
+
+from chassis.settings import Settings
+from chassis.telemetry import configure_logs
+from gateway.app import MAXIMUM_BODY_BYTES
+from gateway.process import Process
+from gateway.wsgi import BufferedWsgi, Receive, Scope, Send
+
+
+class GatewayAsgi:
+    """The ASGI app of one process."""
+
+    def __init__(self, process: Process, threads: int) -> None:
+        self._process = process
+        self._flask = BufferedWsgi(process.app, threads=threads, maximum_body_bytes=MAXIMUM_BODY_BYTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or follow the server's start and end."""
+        if scope["type"] == "http":
+            await self._flask(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await loop.run_in_executor(None, self._process.start)
+                except Exception as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await loop.run_in_executor(None, self._stop)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def _stop(self) -> None:
+        self._flask.close()
+        self._process.stop()
+
+
+def make() -> GatewayAsgi:
+    """The app of this process, from the environment's settings."""
+    settings = Settings.from_environment()
+    configure_logs("gateway", settings.log_level)
+    return GatewayAsgi(Process(settings), settings.gateway_threads)
