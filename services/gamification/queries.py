@@ -1,9 +1,7 @@
 """The reads of the game."""
 
 import base64
-import binascii
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,6 +9,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.engine import Connection
 
 from contracts.errors import FieldError, Invalid
+from contracts.events.base import Instant
 from services.gamification.domain.levels import Level, level_of
 from services.gamification.domain.streak import NO_STREAK, Flame, Learning, Streak, UnknownTimeZone, flame
 from services.gamification.tables import ledger, students
@@ -72,7 +71,7 @@ def game(connection: Connection, user_id: UUID, time_zone: str, now: datetime) -
 
 def ledger_page(connection: Connection, user_id: UUID, limit: int, cursor: str | None) -> LedgerPage:
     """A page of a student's ledger. Raises `Invalid` when the cursor is none of ours."""
-    key = (ledger.c.at, ledger.c.kind, ledger.c.source_id)
+    key = (ledger.c.at, ledger.c.source_id)
     statement = select(ledger).where(ledger.c.user_id == user_id)
     if cursor is not None:
         statement = statement.where(tuple_(*key) < tuple_(*_read_cursor(cursor)))
@@ -85,16 +84,16 @@ def _streak(streak: Streak, now: datetime, time_zone: str) -> StreakView:
     try:
         seen: Flame = flame(streak, now, time_zone)
     except UnknownTimeZone as error:
-        raise Invalid(errors=(FieldError("/time_zone", "unknown-time-zone"),)) from error
+        raise Invalid(errors=(FieldError("/time_zone", "time-zone"),)) from error
     return StreakView(seen.current, seen.longest, seen.today_done, seen.alive_until, 0, FREEZES_MAX)
 
 
 def _cursor(item: LedgerItem) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode((item.at, item.kind, item.source))).decode()
+    return base64.urlsafe_b64encode(msgspec.json.encode((item.at, item.source))).decode()
 
 
-def _read_cursor(cursor: str) -> tuple[Any, ...]:
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[datetime, str, UUID])
-    except (msgspec.MsgspecError, binascii.Error, ValueError) as error:
-        raise Invalid(errors=(FieldError("/cursor", "unknown-cursor"),)) from error
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[Instant, UUID])
+    except ValueError as error:
+        raise Invalid(errors=(FieldError("/cursor", "cursor"),)) from error

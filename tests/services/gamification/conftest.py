@@ -1,0 +1,23 @@
+"""The game on a throwaway database; every test has students of its own."""
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from chassis.database import Database
+from tests.conftest import DatabaseFactory
+from tests.services.gamification.game import Game
+
+
+@pytest.fixture(scope="module")
+def game(module_database_url_for: DatabaseFactory) -> Iterator[Game]:
+    database = Database(module_database_url_for("gamification"))
+    yield Game(database)
+    database.close()
+
+
+@pytest.fixture
+def student() -> UUID:
+    """Someone of whom nothing is known."""
+    return uuid4()

@@ -1,0 +1,120 @@
+"""The game without a bus: events as progress tells them, and what became of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import msgspec
+from sqlalchemy import Row, select, text
+
+from chassis.database import Database
+from contracts.envelope import Envelope
+from contracts.events.base import Event
+from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
+from services.gamification import handlers, queries
+from services.gamification.tables import ledger, students
+
+T = TypeVar("T", bound=Event)
+EVENING = datetime(2026, 11, 23, 19, tzinfo=UTC)
+PARIS, TOKYO = "Europe/Paris", "Asia/Tokyo"
+
+
+def lesson_done(user_id: UUID, **changes: Any) -> LessonCompleted:
+    """A lesson finished on Monday evening in Paris, in a course that is free."""
+    values: dict[str, Any] = {
+        "user_id": user_id,
+        "course_id": uuid4(),
+        "lesson_id": uuid4(),
+        "completed_at": EVENING,
+        "time_zone": PARIS,
+        "access": "free",
+        "hasty": False,
+    }
+    return LessonCompleted(**(values | changes))
+
+
+def course_done(user_id: UUID, **changes: Any) -> CourseCompleted:
+    """A course finished on Monday evening in Paris."""
+    values: dict[str, Any] = {
+        "user_id": user_id,
+        "course_id": uuid4(),
+        "completed_at": EVENING,
+        "time_zone": PARIS,
+        "access": "free",
+        "lessons": 3,
+    }
+    return CourseCompleted(**(values | changes))
+
+
+def day_studied(user_id: UUID, at: datetime = EVENING, time_zone: str = PARIS) -> DayStudied:
+    """Five minutes of advance."""
+    return DayStudied(user_id=user_id, local_date=at.date(), time_zone=time_zone, studied_at=at)
+
+
+def delivered(event: Event) -> tuple[Envelope, Event]:
+    """The event in an envelope of its own."""
+    envelope = Envelope(
+        id=uuid4(),
+        source=event.source(),
+        type=event.type,
+        time=datetime.now(UTC),
+        subject=event.partition_key(),
+        data=msgspec.Raw(msgspec.json.encode(event)),
+        dataschema=event.data_schema(),
+        partition_key=event.partition_key(),
+        correlation_id=f"request-{uuid4()}",
+    )
+    return envelope, event
+
+
+class Game:
+    """The game with its database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def hear(self, *events: Event) -> list[Envelope]:
+        """Let these events arrive together."""
+        return self.receive([delivered(event) for event in events])
+
+    def receive(self, facts: Sequence[tuple[Envelope, Event]]) -> list[Envelope]:
+        """Let these deliveries arrive together."""
+        with self.database.unit_of_work() as unit_of_work:
+            handlers.students_learned(unit_of_work, facts)
+        return [envelope for envelope, _ in facts]
+
+    def of(self, user_id: UUID, now: datetime = EVENING, time_zone: str = PARIS) -> queries.Game:
+        """What the student sees."""
+        with self.database.single_statement() as unit_of_work:
+            return queries.game(unit_of_work.connection, user_id, time_zone, now)
+
+    def page(self, user_id: UUID, limit: int = 100, cursor: str | None = None) -> queries.LedgerPage:
+        """A page of the student's ledger."""
+        with self.database.single_statement() as unit_of_work:
+            return queries.ledger_page(unit_of_work.connection, user_id, limit, cursor)
+
+    def rows(self, user_id: UUID) -> list[tuple[str, UUID, int, int]]:
+        """The student's ledger: kind, source, XP, points."""
+        statement = select(ledger.c.kind, ledger.c.source_id, ledger.c.xp, ledger.c.points)
+        with self.database.single_statement() as unit_of_work:
+            found = unit_of_work.connection.execute(statement.where(ledger.c.user_id == user_id))
+            return sorted((row.kind, row.source_id, row.xp, row.points) for row in found)
+
+    def student(self, user_id: UUID) -> Row[Any] | None:
+        """The student's row."""
+        with self.database.single_statement() as unit_of_work:
+            return unit_of_work.connection.execute(select(students).where(students.c.user_id == user_id)).one_or_none()
+
+    def told(self, kind: type[T], user_id: UUID) -> list[T]:
+        """The events of this type about the student, in the order they were told."""
+        return [msgspec.json.decode(row.data, type=kind) for row in self.outbox(kind, user_id)]
+
+    def outbox(self, kind: type[Event], user_id: UUID) -> Sequence[Row[Any]]:
+        """The outbox rows of this type about the student."""
+        statement = text(
+            "select data::text as data, correlation_id, causation_id from outbox "
+            "where type = :type and partition_key = :user_id order by position"
+        )
+        with self.database.single_statement() as unit_of_work:
+            return unit_of_work.connection.execute(statement, {"type": kind.type, "user_id": str(user_id)}).all()
