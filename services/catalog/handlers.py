@@ -51,8 +51,7 @@ def create_category(unit_of_work: UnitOfWork, role: str, slug: str, name: str) -
 
 def create_course(unit_of_work: UnitOfWork, author: Viewer, fields: CourseFields, slug: str | None = None) -> Course:
     """A new draft of the author's. Its slug comes from the title unless one is given."""
-    if author.id is None or author.role not in WRITING_ROLES:
-        raise Forbidden
+    _require_writer(author)
     course_id, at = uuid4(), now()
     texts = _course_texts(unit_of_work, fields, check_slug("/slug", slug) if slug is not None else ())
     if slug is None:
@@ -297,7 +296,7 @@ def set_quiz(
 
 def get_quiz(unit_of_work: UnitOfWork, author: Viewer, chapter_id: UUID) -> Quiz:
     """The chapter's quiz with its answers, for its author. Raises `NotFound` when it has none."""
-    _authored(unit_of_work, author, _course_of(unit_of_work, chapters, chapter_id))
+    _authored(unit_of_work, author, _course_of(unit_of_work, author, chapters, chapter_id))
     return queries.get_quiz(unit_of_work.connection, chapter_id)
 
 
@@ -305,8 +304,15 @@ def _columns(row: Row[Any], kind: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in kind.__dataclass_fields__}
 
 
-def _course_of(unit_of_work: UnitOfWork, table: Table, item_id: UUID) -> UUID:
-    """The course of a chapter or lesson. Raises `NotFound`."""
+def _require_writer(author: Viewer) -> None:
+    """Raise `Forbidden` before anything is looked up, so that nobody learns from the answer what exists."""
+    if author.role not in WRITING_ROLES:
+        raise Forbidden
+
+
+def _course_of(unit_of_work: UnitOfWork, author: Viewer, table: Table, item_id: UUID) -> UUID:
+    """The course of a chapter or lesson. Raises `Forbidden` or `NotFound`."""
+    _require_writer(author)
     course_id: UUID | None = unit_of_work.connection.execute(
         select(table.c.course_id).where(table.c.id == item_id)
     ).scalar_one_or_none()
@@ -317,6 +323,7 @@ def _course_of(unit_of_work: UnitOfWork, table: Table, item_id: UUID) -> UUID:
 
 def _authored(unit_of_work: UnitOfWork, author: Viewer, course_id: UUID, *, lock: bool = False) -> Row[Any]:
     """The course, if the author may change it. Raises `Forbidden` or `NotFound`."""
+    _require_writer(author)
     found = select(courses).where(courses.c.id == course_id)
     course = unit_of_work.connection.execute(found.with_for_update(key_share=True) if lock else found).one_or_none()
     if course is None:
@@ -331,16 +338,12 @@ def _authored(unit_of_work: UnitOfWork, author: Viewer, course_id: UUID, *, lock
 
 def _lock_course(unit_of_work: UnitOfWork, author: Viewer, course_id: UUID) -> Row[Any]:
     """The course, locked until the unit of work ends. Raises `Forbidden` or `NotFound`."""
-    if author.role not in WRITING_ROLES:
-        raise Forbidden
     return _authored(unit_of_work, author, course_id, lock=True)
 
 
 def _lock_part(unit_of_work: UnitOfWork, author: Viewer, table: Table, item_id: UUID) -> tuple[Row[Any], Row[Any]]:
     """A chapter or lesson and its course, which is locked. Raises `Forbidden` or `NotFound`."""
-    if author.role not in WRITING_ROLES:
-        raise Forbidden
-    course = _lock_course(unit_of_work, author, _course_of(unit_of_work, table, item_id))
+    course = _lock_course(unit_of_work, author, _course_of(unit_of_work, author, table, item_id))
     # It may have gone while the lock was waited for.
     item = unit_of_work.connection.execute(select(table).where(table.c.id == item_id)).one_or_none()
     if item is None:
