@@ -46,7 +46,7 @@ class Settings:
     gateway_port: int = 8000
     gateway_private_port: int = 8001
     gateway_workers: int = 2
-    gateway_threads: int = 16
+    gateway_threads: int = 128
     trusted_proxies: int = 0
 
     def database_url_for(self, service: str) -> str:
