@@ -210,7 +210,7 @@ def confirm_course(database: Database, outlines: Outlines, course_id: UUID, user
 
 def _complete(unit_of_work: UnitOfWork, course_id: UUID, user_ids: Sequence[UUID], now: datetime) -> None:
     """Count anew; the course is completed for whoever has all its lessons and was not told so before."""
-    done = [row for row in _count(unit_of_work.connection, course_id, user_ids, now) if row.pending_since is not None]
+    done = [row for row in count(unit_of_work.connection, course_id, user_ids, now) if row.pending_since is not None]
     if not done:
         return
     unit_of_work.connection.execute(
@@ -231,7 +231,7 @@ def _complete(unit_of_work: UnitOfWork, course_id: UUID, user_ids: Sequence[UUID
         )
 
 
-def _count(connection: Connection, course_id: UUID, user_ids: Sequence[UUID], now: datetime) -> Sequence[Row[Any]]:
+def count(connection: Connection, course_id: UUID, user_ids: Sequence[UUID], now: datetime) -> Sequence[Row[Any]]:
     """Count each student's lessons from scratch, under a lock taken before, so that all it waited for is seen."""
     connection.execute(_LOCK, {"course_id": course_id, "user_ids": list(user_ids)})
     return connection.execute(_COUNT, {"course_id": course_id, "user_ids": list(user_ids), "now": now}).all()
@@ -245,7 +245,10 @@ def settle(database: Database, outlines: Outlines, now: datetime) -> None:
         _recount(database, course_id, sequence, now)
     with database.single_statement() as unit_of_work:
         pending = unit_of_work.connection.scalars(
-            select(enrollments.c.course_id).where(enrollments.c.pending_since.is_not(None)).distinct()
+            select(enrollments.c.course_id)
+            .where(enrollments.c.pending_since.is_not(None))
+            .distinct()
+            .order_by(enrollments.c.course_id)
         ).all()
     for course_id in pending:
         try:
@@ -262,7 +265,7 @@ def settle(database: Database, outlines: Outlines, now: datetime) -> None:
 def _recount(database: Database, course_id: UUID, sequence: int, now: datetime) -> None:
     for user_ids in _batches(database, course_id):
         with database.unit_of_work() as unit_of_work:
-            _count(unit_of_work.connection, course_id, user_ids, now)
+            count(unit_of_work.connection, course_id, user_ids, now)
     with database.single_statement() as unit_of_work:
         recounted(unit_of_work.connection, course_id, sequence)
 

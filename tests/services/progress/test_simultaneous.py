@@ -1,13 +1,18 @@
 """What is done at the same instant, by real threads on real connections, leaves what one after the other leaves."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from contracts.errors import Conflict, NotFound
 from contracts.events.catalog import CourseChanged
+from services.progress import completion
+from services.progress.outlines import recounted
 from tests.services.progress.academy import Academy, at_once, course, lesson, with_lessons
 
 CALLERS = 16
@@ -97,6 +102,64 @@ def test_a_completion_that_races_with_a_deletion_is_counted_right(academy: Acade
         assert [event.user_id for event in academy.courses_told()].count(student) == (0 if doomed_is_done else 1)
 
 
+@pytest.mark.parametrize("doomed_is_done", [True, False], ids=["finishing the doomed lesson", "finishing another"])
+def test_a_completion_that_saw_the_old_outline_but_is_counted_after_the_new_is_counted_again(
+    academy: Academy, doomed_is_done: bool
+) -> None:
+    """Step by step: the outline is read, loses a lesson, the enrollment is recounted, and then the lesson counted."""
+    kept, other, doomed = lesson(), lesson(), lesson()
+    published = academy.publish(course(kept, other, doomed))
+    student = academy.student_of(published)
+    academy.complete(student, kept.id)
+    academy.catalog.silent = True
+
+    with ThreadPoolExecutor(1) as pool:
+        with academy.database.unit_of_work() as recount:
+            recount.connection.execute(
+                text("select from enrollments where user_id = :user_id for update"), {"user_id": student}
+            )
+            late = pool.submit(academy.complete, student, doomed.id if doomed_is_done else other.id)
+            wait_until_blocked(academy)
+            academy.publish(with_lessons(published, kept, other))
+            completion.count(recount.connection, published.course_id, [student], academy.now)
+            recounted(recount.connection, published.course_id, 2)
+        assert late.result(10).first_time
+    academy.catalog.silent = False
+    academy.settle()
+
+    assert academy.counter(student, published) == (1 if doomed_is_done else 2)
+    assert len(academy.courses_told()) == (0 if doomed_is_done else 1)
+
+
+def test_a_recount_waits_for_a_completion_under_way_and_sees_it(academy: Academy) -> None:
+    kept, other, doomed = lesson(), lesson(), lesson()
+    published = academy.publish(course(kept, other, doomed))
+    student = academy.student_of(published)
+    academy.complete(student, kept.id)
+
+    with ThreadPoolExecutor(1) as pool:
+        with academy.database.unit_of_work() as under_way:
+            under_way.connection.execute(
+                text("insert into lesson_completions values (:user_id, :course_id, :lesson_id, :now, false)"),
+                {
+                    "user_id": student,
+                    "course_id": published.course_id,
+                    "lesson_id": other.id,
+                    "now": academy.now,
+                },
+            )
+            under_way.connection.execute(
+                text("update enrollments set completed_lessons = 2, access = 'free', time_zone = 'UTC'")
+            )
+            academy.publish(with_lessons(published, kept, other))
+            settled = pool.submit(academy.settle)
+            wait_until_blocked(academy)
+        settled.result(10)
+
+    assert academy.counter(student, published) == 2
+    assert [event.user_id for event in academy.courses_told()] == [student]
+
+
 def test_a_first_completion_without_enrollment_that_races_with_a_deletion_is_counted_right(academy: Academy) -> None:
     for _ in range(60):
         kept, doomed = lesson(), lesson()
@@ -150,6 +213,15 @@ def test_a_course_taken_twice_at_once_is_taken_once(academy: Academy) -> None:
 
     assert at_once(*[take] * CALLERS).count(True) == 1
     assert academy.execute("select count(*) from entitlements")[0].count == 1
+
+
+def wait_until_blocked(academy: Academy) -> None:
+    """Wait until a statement on this database waits for a lock."""
+    until = time.monotonic() + 10
+    query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    while academy.execute(query)[0].count == 0:
+        assert time.monotonic() < until, "nothing waits"
+        time.sleep(0.005)
 
 
 def _try_to_complete(academy: Academy, user_id: UUID, lesson_id: UUID) -> None:

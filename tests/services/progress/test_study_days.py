@@ -79,6 +79,16 @@ def test_lying_about_positions_gains_nothing(academy: Academy) -> None:
     assert academy.days_told() == []
 
 
+def test_a_clock_that_lags_behind_the_others_gains_nothing(academy: Academy) -> None:
+    one = lesson()
+    ber = academy.student_of(academy.publish(course(one)))
+
+    for second, position in ((0, 0), (100, 100), (50, 110), (110, 500)):
+        academy.report(ber, one.id, position, NOON + timedelta(seconds=second))
+
+    assert academy.execute("select seconds from study_days")[0].seconds == 110
+
+
 def test_many_lessons_reported_at_once_count_the_time_once(academy: Academy) -> None:
     lessons = [lesson() for _ in range(16)]
     published = academy.publish(course(*lessons))
