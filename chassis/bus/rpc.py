@@ -1,6 +1,7 @@
 """The entry point of calls: one queue a service, answers straight to the caller, deadlines obeyed, drained on stop."""
 
 import inspect
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,8 @@ from chassis.database import is_database_away
 from contracts.errors import ErrorBody, FieldError, InternalError, Invalid, NotFound, ServiceError, Unavailable, to_body
 
 PREFETCH = 24
+
+_POINTER = re.compile(r"\]?[.\[]")
 
 _log = telemetry.get_logger("rpc")
 _encode = msgspec.json.Encoder().encode
@@ -139,7 +142,7 @@ class Rpc(Entrypoint):
         except msgspec.ValidationError as error:
             where, _, reason = str(error).partition(" - at `$")
             raise Invalid(
-                errors=(FieldError("/" + reason.strip("`.").replace(".", "/"), "unacceptable", {"reason": where}),)
+                errors=(FieldError("/" + _POINTER.sub("/", reason.strip("`.]")), "unacceptable", {"reason": where}),)
             ) from error
         return {name: getattr(given, name) for name in given.__struct_fields__}
 
