@@ -19,7 +19,7 @@ class _Lenient(dict[str, Any]):
 
 @cache
 def catalogue(language: Language) -> dict[str, str]:
-    """Every message of a language by its id (`problem.<slug>.title`, `problem.<slug>.detail`, `field.<code>`)."""
+    """Every message of a language by its id (`problem.<slug>.title` and `.detail`, `field.<code>`, `word.<code>`, `mail.*`)."""
     with (_LOCALES / language / "LC_MESSAGES" / "gateway.po").open("rb") as file:
         messages = read_po(file, locale=language)
     return {str(message.id): str(message.string) for message in messages if message.id and message.string}
@@ -28,7 +28,14 @@ def catalogue(language: Language) -> dict[str, str]:
 def say(message: str, language: Language, parameters: dict[str, Any] | None = None, *, otherwise: str = "") -> str:
     """The message in the language with its `{parameters}` filled in; the message `otherwise` when there is none."""
     words = catalogue(language).get(message) or catalogue(language).get(otherwise, "")
-    return words.format_map(_Lenient(parameters or {}))
+    return words.format_map(_Lenient({name: _shown(value, language) for name, value in (parameters or {}).items()}))
+
+
+def _shown(value: Any, language: Language) -> Any:
+    """A list as its items, one after another; those that are codes of ours in words."""
+    if not isinstance(value, list | tuple):
+        return value
+    return ", ".join(catalogue(language).get(f"word.{item}", str(item)) for item in value)
 
 
 def asked_language() -> Language:

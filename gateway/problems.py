@@ -76,7 +76,7 @@ def problem_response(error: ServiceError) -> Response:
             {"pointer": field.pointer, "detail": say(f"field.{field.code}", language, field.parameters, otherwise="field.invalid")}
             for field in error.errors
         ]
-    document.update((name, value) for name, value in error.members.items() if name not in document)
+    document.update((name, value) for name, value in error.members.items() if name not in (*document, "retry_after"))
     response = Response(_encode(document), status=error.status, content_type=CONTENT_TYPE)
     response.headers["Content-Language"] = language
     response.headers["Cache-Control"] = "no-store"

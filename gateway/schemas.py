@@ -81,7 +81,7 @@ class Empty(Out):
     """No content."""
 
 
-_CODES = {
+CODES = {
     "missing": "required",
     "extra_forbidden": "unknown-field",
     "string_type": "text",
@@ -110,6 +110,10 @@ _CODES = {
     "uuid_parsing": "id",
     "uuid_type": "id",
     "string_pattern_mismatch": "pattern",
+    "datetime_type": "instant",
+    "datetime_parsing": "instant",
+    "datetime_from_date_parsing": "instant",
+    "timezone_aware": "instant",
 }
 _PARAMETERS = {
     "min_length": "minimum",
@@ -126,7 +130,7 @@ def field_error(error: ErrorDetails) -> FieldError:
     """Pydantic's complaint as one of ours; a custom error's type is already the code."""
     kind = error["type"]
     context = error.get("ctx") or {}
-    code = _CODES.get(kind) or (kind if "_" not in kind else "invalid")
+    code = CODES.get(kind) or (kind if "_" not in kind else "invalid")
     parameters = {ours: context[theirs] for theirs, ours in _PARAMETERS.items() if theirs in context}
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"])
     return FieldError(pointer, code, parameters)

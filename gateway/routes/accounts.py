@@ -93,19 +93,19 @@ def refresh(json_data: models.RefreshToken) -> Pair:
 @signed_in()
 @blueprint.input(models.RefreshToken)
 @blueprint.output(Empty, status_code=204)
-def logout(json_data: models.RefreshToken) -> tuple[str, int]:
+def logout(json_data: models.RefreshToken) -> Response:
     """End the log-in that the refresh token belongs to."""
     own = parts()
     with own.database.unit_of_work() as unit_of_work:
         handlers.log_out(unit_of_work, caller().id, json_data.refresh_token, own.now())
-    return "", 204
+    return Response(status=204)
 
 
 @blueprint.post("/auth/password")
 @signed_in()
 @blueprint.input(models.NewPassword)
 @blueprint.output(Empty, status_code=204)
-def change_password(json_data: models.NewPassword) -> tuple[str, int]:
+def change_password(json_data: models.NewPassword) -> Response:
     """Change one's password; every other log-in ends."""
     own = parts()
     account = _own_account(own)
@@ -114,7 +114,7 @@ def change_password(json_data: models.NewPassword) -> tuple[str, int]:
     password_hash = own.passwords.hash(json_data.new_password)
     with own.database.unit_of_work() as unit_of_work:
         handlers.change_password(unit_of_work, account, password_hash, caller().session_id, own.now())
-    return "", 204
+    return Response(status=204)
 
 
 @blueprint.post("/auth/password/forgot")
@@ -132,7 +132,7 @@ def forgot_password(json_data: models.Forgotten) -> Response:
 @blueprint.post("/auth/password/reset")
 @blueprint.input(models.Reset)
 @blueprint.output(Empty, status_code=204)
-def reset_password(json_data: models.Reset) -> tuple[str, int]:
+def reset_password(json_data: models.Reset) -> Response:
     """Choose a new password by the mailed token; every log-in ends."""
     own = parts()
     own.rates.spend(rates.MAILED_TOKENS_TRIED, client_address())
@@ -142,20 +142,20 @@ def reset_password(json_data: models.Reset) -> tuple[str, int]:
     with own.database.unit_of_work() as unit_of_work:
         user_id = handlers.reset_password(unit_of_work, json_data.token, password_hash, own.now())
     own.people.drop(user_id)
-    return "", 204
+    return Response(status=204)
 
 
 @blueprint.post("/auth/email/verify")
 @blueprint.input(models.Verification)
 @blueprint.output(Empty, status_code=204)
-def verify_email(json_data: models.Verification) -> tuple[str, int]:
+def verify_email(json_data: models.Verification) -> Response:
     """Prove an address by the mailed token."""
     own = parts()
     own.rates.spend(rates.MAILED_TOKENS_TRIED, client_address())
     with own.database.unit_of_work() as unit_of_work:
         user_id = handlers.verify_email(unit_of_work, json_data.token, own.now())
     own.people.drop(user_id)
-    return "", 204
+    return Response(status=204)
 
 
 @blueprint.post("/auth/email/resend")

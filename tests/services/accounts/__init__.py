@@ -1,0 +1,1 @@
+"""Tests of the accounts, through the gateway's app, on a real database."""
