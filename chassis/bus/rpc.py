@@ -148,7 +148,7 @@ class Rpc(Entrypoint):
 
 
 def _arguments_of(method: Callable[..., Any]) -> msgspec.json.Decoder[Any]:
-    hints = get_type_hints(method)
+    hints = get_type_hints(method, include_extras=True)
     fields: list[Any] = []
     for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
         kind = hints.get(name, Any)

@@ -1,7 +1,6 @@
 """Progress on the bus."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from chassis.service import Delivery, Service, consumes, rpc
 from contracts import topology
 from contracts.errors import Forbidden
 from contracts.events.accounts import Role
+from contracts.events.base import Instant
 from contracts.events.catalog import CourseChanged
 from services.progress import completion, handlers, queries
 from services.progress.outlines import Outlines
@@ -75,7 +75,7 @@ class ProgressService(Service):
 
     @rpc
     def import_completion(
-        self, user_id: UUID, lesson_id: UUID, completed_at: datetime, time_zone: str
+        self, user_id: UUID, lesson_id: UUID, completed_at: Instant, time_zone: str
     ) -> handlers.FinishedLesson:
         if self.settings.environment == "production":
             raise Forbidden

@@ -36,7 +36,7 @@ course_copies = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("status", Text, nullable=False),
     Column("instructor_id", Uuid, nullable=False),
-    Column("price_amount", Integer, nullable=False),
+    Column("price_amount", BigInteger, nullable=False),
     Column("unlock_streak_days", Integer),
     Column("lesson_ids", ARRAY(Uuid), nullable=False),
     Column("to_recount", Boolean, nullable=False, server_default=false()),

@@ -15,7 +15,7 @@ _STATEMENTS = (
         status text not null constraint ck_course_copies_status
             check (status in ('draft', 'published', 'unpublished', 'archived', 'deleted')),
         instructor_id uuid not null,
-        price_amount integer not null constraint ck_course_copies_price check (price_amount >= 0),
+        price_amount bigint not null constraint ck_course_copies_price check (price_amount >= 0),
         unlock_streak_days integer,
         lesson_ids uuid[] not null,
         to_recount boolean not null default false

@@ -1,0 +1,156 @@
+"""Progress as a process of its own: called over RabbitMQ, hearing and telling events."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chassis.database import Database
+from chassis.local.processes import free_ports
+from chassis.rpc_client import RpcClient
+from chassis.settings import Settings
+from contracts.errors import Forbidden, Invalid, Unavailable
+from services.progress.service import ProgressService
+from tests.conftest import SettingsFactory
+from tests.services.progress.academy import NOON, Academy, course, lesson, with_lessons
+
+
+@pytest.fixture
+def settings(settings_for: SettingsFactory) -> Settings:
+    return settings_for("progress")
+
+
+@pytest.fixture
+def academy(settings: Settings) -> Iterator[Academy]:
+    """The database of the process, to look into and to put events into its outbox."""
+    database = Database(settings.database_url_for("progress"))
+    yield Academy(database)
+    database.close()
+
+
+@pytest.fixture
+def call(settings: Settings) -> Iterator[Callable[..., Any]]:
+    """Call a method of a progress that runs; no catalog does."""
+    environment = os.environ | {
+        "AMQP_URI": settings.amqp_uri,
+        "BUS_PREFIX": settings.bus_prefix,
+        "BUS_RETRY_DELAYS": ",".join(map(str, settings.bus_retry_delays)),
+        "DATABASE_URL_PROGRESS": settings.database_url_for("progress"),
+    }
+    command = [sys.executable, "-m", "chassis.local.single", "progress", str(free_ports(1)[0])]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    client = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix)
+
+    def call(method: str, **arguments: Any) -> Any:
+        assert process.poll() is None, "progress ended"
+        return client.call("progress", method, **arguments)
+
+    try:
+        eventually(lambda: answers(client))
+        yield call
+    finally:
+        client.stop()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def answers(client: RpcClient) -> bool:
+    try:
+        client.call("progress", "get_user_enrollments", deadline=0.5, user_id=uuid4())
+    except Unavailable:
+        return False
+    return True
+
+
+def eventually(found: Callable[[], Any], patience: float = 20.0) -> Any:
+    """What `found` gives as soon as it is true; fails after `patience` seconds."""
+    until = time.monotonic() + patience
+    while not (result := found()):
+        assert time.monotonic() < until, "not in time"
+        time.sleep(0.02)
+    return result
+
+
+def test_a_student_learns_over_the_bus(call: Callable[..., Any], academy: Academy) -> None:
+    first, last, doomed = lesson(), lesson(), lesson()
+    published = course(first, last, doomed)
+    student = {"user_id": uuid4()}
+    with academy.database.unit_of_work() as unit_of_work:
+        unit_of_work.tell(published, sequence=1)
+    eventually(lambda: academy.execute("select from course_copies"))
+
+    assert call("enroll_free", **student, course_id=published.course_id) == {"enrolled": True}
+    assert call("check_course_access", **student, course_id=published.course_id) == {
+        "has_access": True,
+        "reason": "free",
+    }
+    opened = call("open_lesson", **student, lesson_id=first.id, role="student")
+    assert opened == {"course_id": str(published.course_id), "access": "free"}
+    assert call("set_lesson_position", **student, lesson_id=last.id, seconds=7, time_zone="Europe/Paris") is None
+    done = call("mark_lesson_as_completed", **student, lesson_id=first.id, time_zone="Europe/Paris")
+    assert done == {
+        "lesson_id": str(first.id),
+        "course_id": str(published.course_id),
+        "completed_at": done["completed_at"],
+        "first_time": True,
+        "percent": 33,
+        "next_lesson_id": str(last.id),
+        "course_completed": False,
+    }
+    assert done["completed_at"].endswith("Z")
+    following = call("get_next_lesson", **student, current_lesson_id=first.id)
+    assert following == {
+        "lesson": {"id": str(last.id), "title": last.title, "chapter_id": str(published.chapters[0].id)},
+        "course_completed": False,
+    }
+    call("import_completion", **student, lesson_id=last.id, completed_at=NOON, time_zone="UTC")
+    progress = call("get_user_progress", **student, course_id=published.course_id)
+    assert (progress["completed_lessons"], progress["total_lessons"], progress["percent"]) == (2, 3, 66)
+    assert progress["lessons"][1] == {"id": str(last.id), "completed_at": "2026-11-23T12:00:00Z", "position_seconds": 7}
+    [mine] = call("get_user_enrollments", **student)["items"]
+    assert (mine["course_id"], mine["percent"], mine["source"]) == (str(published.course_id), 66, "free")
+
+    with academy.database.unit_of_work() as unit_of_work:
+        unit_of_work.tell(with_lessons(published, first, last), sequence=2)
+    eventually(lambda: academy.execute("select from enrollments where pending_since is not null"))
+    with pytest.raises(Unavailable):
+        call("open_lesson", **student, lesson_id=doomed.id)
+    assert call("get_user_progress", **student, course_id=published.course_id)["percent"] == 100
+
+
+NO_CALLS: list[tuple[str, dict[str, Any], str]] = [
+    ("open_lesson", {"lesson_id": "x"}, "/lesson_id"),
+    ("open_lesson", {"lesson_id": str(uuid4()), "role": "god"}, "/role"),
+    ("set_lesson_position", {"lesson_id": str(uuid4()), "seconds": "1"}, "/seconds"),
+    ("set_lesson_position", {"lesson_id": str(uuid4()), "seconds": -1}, "/seconds"),
+    ("mark_lesson_as_completed", {"lesson_id": str(uuid4()), "time_zone": "Mars/Olympus"}, "/time_zone"),
+    (
+        "import_completion",
+        {"lesson_id": str(uuid4()), "completed_at": "2026-11-01T10:00:00", "time_zone": "UTC"},
+        "/completed_at",
+    ),
+    ("get_user_enrollments", {"limit": 0}, "/limit"),
+    ("get_user_enrollments", {"cursor": "x"}, "/cursor"),
+]
+
+
+def test_what_is_no_call_is_refused_by_its_field(call: Callable[..., Any]) -> None:
+    for method, arguments, pointer in NO_CALLS:
+        with pytest.raises(Invalid) as caught:
+            call(method, user_id=uuid4(), **arguments)
+        assert caught.value.errors[0].pointer == pointer, method
+
+
+def test_completions_are_not_imported_in_production() -> None:
+    service = ProgressService()
+    service.resources = SimpleNamespace(settings=Settings(environment="production"))  # type: ignore[misc,assignment]
+
+    with pytest.raises(Forbidden):
+        service.import_completion(uuid4(), uuid4(), NOON, "UTC")
