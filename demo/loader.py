@@ -33,6 +33,7 @@ from demo.content import (
     read_catalogue,
     read_people,
 )
+from gateway.commands import create_admin
 
 PASSWORD = "tanka-azerty"  # noqa: S105 the demo's own, printed at start
 ADMIN_EMAIL = "admin@tanka.example"
@@ -61,7 +62,7 @@ def load(base_url: str, settings: Settings) -> None:
             Loader(
                 academy,
                 rpc,
-                lambda: _create_admin(settings),
+                lambda: create_admin(settings.database_url_for("accounts"), ADMIN_EMAIL, PASSWORD),
                 show,
                 clock.now(),
             ).load(catalogue, people)
@@ -120,16 +121,16 @@ class Loader:
         if instructor.role != "instructor":
             path = f"/v1/admin/users/{instructor.id}/role"
             self.academy.call("POST", path, {"role": "instructor"}, token=admin.token)
-        return self._log_in(person.email)
+        return instructor
 
     def _admin(self) -> Account:
-        try:
-            return self._log_in(ADMIN_EMAIL)
-        except Refused as refused:
-            if refused.problem != "bad-credentials":
-                raise
-        self.create_admin()
-        return self._log_in(ADMIN_EMAIL)
+        admin = self._log_in(ADMIN_EMAIL)
+        if admin is None:
+            self.create_admin()
+            admin = self._log_in(ADMIN_EMAIL)
+        if admin is None:
+            raise DemoError(f"{ADMIN_EMAIL} exists with another password than the demo's.")
+        return admin
 
     def _account(self, person: Person) -> Account | None:
         """The person's account, registered if need be; None when it has another password by now."""
@@ -147,15 +148,16 @@ class Loader:
         except Refused as refused:
             if refused.status != 409:
                 raise
+        return self._log_in(person.email)
+
+    def _log_in(self, email: str) -> Account | None:
+        """The account; None when there is none with the demo's password."""
         try:
-            return self._log_in(person.email)
+            return _account_of(self.academy.call("POST", "/v1/auth/login", {"email": email, "password": PASSWORD}))
         except Refused as refused:
             if refused.problem != "bad-credentials":
                 raise
             return None
-
-    def _log_in(self, email: str) -> Account:
-        return _account_of(self.academy.call("POST", "/v1/auth/login", {"email": email, "password": PASSWORD}))
 
     def _under_another_slug(self, course: Course, token: str) -> Any:
         """The course if its author has renamed its slug since, else None."""
@@ -294,13 +296,6 @@ def finished_at(days_ago: tuple[int, ...], zone: ZoneInfo, now: datetime) -> lis
         local = datetime(day.year, day.month, day.day, BEGINS_AT_HOUR, tzinfo=zone)
         moments.append((local + timedelta(minutes=MINUTES_PER_LESSON * earlier)).astimezone(now.tzinfo))
     return moments
-
-
-def _create_admin(settings: Settings) -> None:
-    # imported here: the gateway's code is large, and needed only the first time
-    from gateway.commands import create_admin
-
-    create_admin(settings.database_url_for("accounts"), ADMIN_EMAIL, PASSWORD)
 
 
 def _account_of(answer: Any) -> Account:

@@ -20,6 +20,7 @@ from demo.content import (
     read_course,
     read_people,
 )
+from services.catalog.formats import drop_html
 
 CATALOGUE = read_catalogue()
 LESSONS = {

@@ -405,6 +405,13 @@ def test_an_instructor_with_another_password_stops_the_demo_with_a_reason() -> N
         run(academy)
 
 
+def test_an_admin_with_another_password_stops_the_demo_with_a_reason() -> None:
+    academy = FakeAcademy()
+    academy.call("POST", "/v1/auth/register", {"email": ADMIN_EMAIL, "password": "mine", "display_name": "A"})
+    with pytest.raises(demo.DemoError, match=f"{ADMIN_EMAIL} exists with another password"):
+        Loader(academy, _Rpc(academy), lambda: None, lambda *_: None, NOW).load(CATALOGUE, PEOPLE)
+
+
 def test_a_progress_service_that_is_silent_for_a_moment_is_asked_again() -> None:
     academy = FakeAcademy()
     academy.imports_unanswered = 2
