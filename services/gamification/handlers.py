@@ -207,7 +207,7 @@ _MARK = text(
     "select user_id, local_date, time_zone, min(at), max(at) from unnest("
     "cast(:user_ids as uuid[]), cast(:dates as date[]), cast(:zones as text[]), cast(:at as timestamptz[])) "
     "as learning (user_id, local_date, time_zone, at) "
-    "group by user_id, local_date, time_zone order by user_id, local_date, time_zone "
+    "group by user_id, local_date, time_zone "
     "on conflict (user_id, local_date, time_zone) do update "
     "set first_at = least(learning_days.first_at, excluded.first_at), "
     "last_at = greatest(learning_days.last_at, excluded.last_at) "

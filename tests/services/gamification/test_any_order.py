@@ -1,7 +1,9 @@
 """Events in any order, repeated, together or alone, one process or two: the same game."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -157,6 +159,38 @@ def test_two_processes_with_overlapping_batches_of_the_same_students_leave_the_s
     for user_id in together:
         assert outcome(game, user_id) == expected
     assert_sums_hold(game, [alone, *together])
+
+
+def test_students_are_locked_in_the_order_of_their_ids_whatever_the_order_of_events(game: Game) -> None:
+    user_ids = sorted(uuid4() for _ in range(6))
+    game.hear(*(lesson_done(user_id) for user_id in user_ids))
+    lock = select(students.c.user_id).with_for_update(skip_locked=True)
+    batch = [lesson_done(user_ids[n]) for n in (5, 2, 0, 4, 1, 3)]
+
+    with game.database.unit_of_work() as holder, ThreadPoolExecutor(1) as other:
+        holder.connection.execute(lock.where(students.c.user_id == user_ids[3]))
+        heard = other.submit(game.hear, *batch)
+        wait_until_blocked(game)
+        with game.database.unit_of_work() as looker:
+            free = looker.connection.scalars(lock.where(students.c.user_id.in_(user_ids))).all()
+        holder.connection.rollback()
+        heard.result(timeout=10)
+
+    assert sorted(free) == user_ids[4:]
+
+
+def wait_until_blocked(game: Game) -> None:
+    """Return as soon as a statement on the game's database waits for a lock."""
+    deadline = time.monotonic() + 10
+    waiting = text(
+        "select count(*) from pg_stat_activity "
+        "where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0"
+    )
+    while time.monotonic() < deadline:
+        with game.database.single_statement() as unit_of_work:
+            if unit_of_work.connection.scalar(waiting):
+                return
+    raise TimeoutError("nothing waits")
 
 
 def test_a_unit_of_work_that_fails_after_all_was_done_leaves_nothing(game: Game, student: UUID) -> None:

@@ -209,6 +209,13 @@ def test_learning_at_both_ends_of_a_shuttle_loses_no_day() -> None:
     assert streak_of(*learnings).current in (10, 11)
 
 
+def test_a_moment_spent_in_another_zone_costs_no_day() -> None:
+    evening, later = at("2026-11-23 20:00", LOS_ANGELES), at("2026-11-24 23:00", AUCKLAND)
+
+    assert streak_of(evening, later).current == 2
+    assert streak_of(evening, (evening[0], AUCKLAND), later).current == 2
+
+
 @given(some_learnings)
 @example([at("2026-11-23 00:30", TOKYO), at("2026-11-24 23:50", PARIS)])
 @example([at("2026-11-23 08:00", PARIS), at("2026-11-25 07:00", TOKYO)])
@@ -279,6 +286,13 @@ def test_the_streak_is_alive_until_a_whole_local_day_was_missed(
     assert seen.alive_until == (alive_until and at(alive_until, PARIS)[0])
 
 
+def test_after_a_flight_today_is_done_where_a_learning_would_add_no_day() -> None:
+    streak = streak_of(at("2026-11-23 20:00", PARIS))
+
+    assert flame(streak, *at("2026-11-24 05:00", TOKYO)).today_done
+    assert not flame(streak, *at("2026-11-24 18:00", TOKYO)).today_done
+
+
 def test_before_the_first_learning_there_is_no_flame() -> None:
     seen = flame(NO_STREAK, *at("2026-11-24 20:00", PARIS))
 
@@ -326,6 +340,16 @@ def test_a_streak_shown_alive_goes_out_at_its_deadline_and_not_before(
 
 
 @given(some_learnings, some_waits, st.sampled_from(ZONES))
+@example(
+    [
+        at("2026-11-01 04:40", "Etc/GMT+12"),
+        at("2026-11-02 09:20", "UTC"),
+        at("2026-11-03 00:20", "Etc/GMT-14"),
+        at("2026-11-03 06:20", "UTC"),
+    ],
+    timedelta(hours=5),
+    "Etc/GMT+12",
+)
 def test_learning_while_the_streak_is_shown_alive_keeps_it_and_afterwards_begins_anew(
     learnings: list[tuple[datetime, str]], wait: timedelta, zone: str
 ) -> None:
