@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def up(port: int, with_demo: bool) -> None:
             with report:
                 supervisor.start()
                 if with_demo:
-                    _load_demo_once(supervisor)
+                    _load_demo_once(supervisor, report)
             _print_welcome(report.console, supervisor.base_url, with_demo)
             supervisor.complete = True
             supervisor.save()
@@ -161,8 +162,7 @@ def load_demo() -> None:
     kept = _kept()
     if not kept.get("ready"):
         raise StartError(NOT_RUNNING)
-    with Console().status("Loading the demo"):
-        _load_demo(kept["base_url"], _academy_environment())
+    _load_demo(kept["base_url"], _academy_environment(), visible=True)
     _print_accounts(Console(highlight=False))
 
 
@@ -251,7 +251,7 @@ def _stop_remnants(state: Path) -> bool:
     return found
 
 
-def _load_demo_once(supervisor: Supervisor) -> None:
+def _load_demo_once(supervisor: Supervisor, report: TerminalReport) -> None:
     """Load the demo, unless exactly this demo has been loaded into exactly these databases before."""
     digest = hashlib.sha256(supervisor.infrastructure.database_url.encode())
     for path in sorted((CHECKOUT / "demo").rglob("*")):
@@ -260,21 +260,26 @@ def _load_demo_once(supervisor: Supervisor) -> None:
     loaded = {"digest": digest.hexdigest()}
     begun = time.monotonic()
     if read_private(STATE / "demo.json") != loaded:
-        _load_demo(supervisor.base_url, supervisor.environment())
+        try:
+            with report.aside() as visible:
+                _load_demo(supervisor.base_url, supervisor.environment(), visible)
+        finally:
+            # Ctrl-C reaches the loader too, which then fails for no other reason.
+            supervisor.leave_if_asked()
         write_private(STATE / "demo.json", loaded)
-    supervisor.report.ready("demo", time.monotonic() - begun)
+    report.ready("demo", time.monotonic() - begun)
 
 
-def _load_demo(base_url: str, environment: dict[str, str]) -> None:
+def _load_demo(base_url: str, environment: dict[str, str], visible: bool) -> None:
+    """Run the demo's loader with its progress on our terminal, or else in a log; StartError when it fails."""
     log = make_directory(STATE / "logs") / "demo.log"
-    process = spawn([sys.executable, "-m", "demo", base_url], log, environment, CHECKOUT)
-    try:
-        failed = process.wait() != 0
-    except BaseException:
-        process.terminate()
-        raise
+    command = [sys.executable, "-m", "demo", base_url]
+    if visible:
+        failed = subprocess.run(command, env=environment, cwd=CHECKOUT, check=False).returncode != 0
+    else:
+        failed = spawn(command, log, environment, CHECKOUT).wait() != 0
     if failed:
-        raise StartError(f"The demo could not be loaded. The end of {log}:\n{last_lines(log)}")
+        raise StartError("The demo could not be loaded" + ("." if visible else f": {last_lines(log)}"))
 
 
 def _say_already_up(console: Console) -> None:

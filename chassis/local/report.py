@@ -1,6 +1,8 @@
 """What a person sees while the academy starts: a line per part as it gets ready, and a bar for the whole."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from types import TracebackType
 
 from rich.console import Console
@@ -38,7 +40,7 @@ class TerminalReport(Report):
             transient=True,
             disable=not self.console.is_terminal,
         )
-        self._task = self._progress.add_task("start", total=None)
+        self._task = self._progress.add_task("start", total=1)
 
     def __enter__(self) -> "TerminalReport":
         self._progress.start()
@@ -48,6 +50,13 @@ class TerminalReport(Report):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[bool]:
+        """Take the bar away while another program shows its own; yield whether there is a terminal to show it on."""
+        self._progress.stop()
+        yield self.console.is_terminal
+        self._progress.start()
 
     def expect(self, count: int) -> None:
         """Set the bar's length."""

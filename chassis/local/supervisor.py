@@ -238,6 +238,11 @@ class Supervisor:
         """Let `start` and `watch` end soon; may be called from a signal handler."""
         self._stopping.set()
 
+    def leave_if_asked(self) -> None:
+        """Raise StoppedError when somebody has asked to stop."""
+        if self._stopping.is_set():
+            raise StoppedError
+
     def stop(self) -> None:
         """Stop the gateway, then the services (they finish what they began), then the broker, then PostgreSQL."""
         self._stopping.set()
@@ -326,7 +331,7 @@ class Supervisor:
             step.result()
         self.infrastructure.save()
         self.save()
-        self._leave_if_asked()
+        self.leave_if_asked()
 
     def _start_postgres(self) -> None:
         if self.infrastructure.postgres is not None:
@@ -370,7 +375,7 @@ class Supervisor:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_PATIENCE
         while waiting := [member for member in self.members.values() if not member.ready]:
-            self._leave_if_asked()
+            self.leave_if_asked()
             for member in waiting:
                 self._watch_member(member)
                 if member.failures >= ATTEMPTS_AT_FIRST or time.monotonic() > deadline:
@@ -460,10 +465,6 @@ class Supervisor:
         begun = time.monotonic()
         work()
         self.report.ready(name, time.monotonic() - begun)
-
-    def _leave_if_asked(self) -> None:
-        if self._stopping.is_set():
-            raise StoppedError
 
 
 def ask_ready(port: int, patience: float = 0.5) -> str | None:
