@@ -22,10 +22,11 @@ class AcademyUnderTest:
 
     PostgreSQL and RabbitMQ are its own whatever the environment names, since tests restart and kill them; only where
     no RabbitMQ can be run is it the one of AMQP_URI. `environment` changes its settings, for instance
-    {"BUS_RETRY_DELAYS": "0.1,0.2"}.
+    {"BUS_RETRY_DELAYS": "0.1,0.2"}. With `durable` PostgreSQL writes through to the disk as in earnest, which tests need
+    not wait for.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None, **supervisor: object):
+    def __init__(self, environment: Mapping[str, str] | None = None, *, durable: bool = False, **supervisor: object):
         name = f"test-{secrets.token_hex(4)}"
         self._state = STATE / name
         self._supervisor = Supervisor(
@@ -35,7 +36,7 @@ class AcademyUnderTest:
             Report(),
             {"JWT_SIGNING_KEY": make_signing_key(), "LOG_LEVEL": "info", **(environment or {})},
             amqp_uri=None if rabbitmq.find_server() or rabbitmq.docker_answers() else os.environ.get("AMQP_URI"),
-            throwaway=True,
+            throwaway=not durable,
             **supervisor,  # type: ignore[arg-type]
         )
         try:

@@ -9,6 +9,7 @@ import multiprocessing
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from uuid import UUID
 
 import click
@@ -146,13 +147,13 @@ class Bench:
         reads = [
             request_bytes(base, "GET", f"/v1/courses/{seed.course_id}/progress", token=token) for token in seed.tokens
         ]
-        with self._academy.silenced("progress"), multiprocessing.get_context("spawn").Pool(1) as pool:
-            callers = pool.apply_async(_call_progress, (base, reads, self._seconds + 3))
+        with self._academy.silenced("progress"), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            callers = pool.submit(_call_progress, base, reads, self._seconds + 3)
             time.sleep(3)
             cpu = CpuMeter(self._pids)
             silent = drive(base, itertools.repeat(page), 16, self._seconds)
             self.row("cached page, progress silent", 16, silent, cpu, f"{silent.rate / usual.rate:.2f}", "0.50")
-            answers = callers.get()
+            answers = callers.result()
         console.print(f"meanwhile 32 callers of progress got (status: answers) {answers.statuses}, ", end="")
         console.print(f"slowest {max(answers.latencies):.2f} s (aim 3 s)")
         self._academy.wait_until_ready("progress")
@@ -207,7 +208,7 @@ def _get(base: str, path: str, token: str) -> dict[str, int]:
 def main(seconds: float) -> None:
     """Measure the academy on this machine."""
     console = Console(width=200)
-    with AcademyUnderTest() as academy:
+    with AcademyUnderTest(durable=True) as academy:
         rpc = RpcClient(academy.settings.amqp_uri, prefix=academy.settings.bus_prefix, deadline=10)
         seed = sow(academy.settings, rpc, STUDENTS)
         bench = Bench(academy, seconds)
