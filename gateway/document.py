@@ -1,12 +1,15 @@
 """The OpenAPI 3.1 document: what APIFlask finds in the views, completed with security, bodies and problem answers."""
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from apiflask import APIFlask
 
 from gateway.auth import WHO_ATTRIBUTE
 from gateway.idempotency import HEADER
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 VERSION = "3.1.0"
 _BEARER = "bearer"
@@ -32,7 +35,12 @@ _PROBLEM = {
     },
 }
 
+_ALSO_ATTRIBUTE = "tanka_answers_also"
+_BODY_ATTRIBUTE = "tanka_takes_text"
+
 _DESCRIPTIONS = {
+    304: "You have it already",
+    308: "An old slug: the present one is in Location",
     400: "Not JSON",
     401: "No token, or not a good one",
     403: "Not yours",
@@ -46,6 +54,26 @@ _DESCRIPTIONS = {
     500: "A fault of ours",
     503: "A service did not answer in time",
 }
+
+
+def answers_also(*statuses: int) -> Callable[[View], View]:
+    """Say that a view answers these statuses too, beside those that its kind has."""
+
+    def mark(view: View) -> View:
+        view.__dict__[_ALSO_ATTRIBUTE] = frozenset(statuses)
+        return view
+
+    return mark
+
+
+def takes_text(media_type: str) -> Callable[[View], View]:
+    """Say that a view reads a text body of this type by itself."""
+
+    def mark(view: View) -> View:
+        view.__dict__[_BODY_ATTRIBUTE] = media_type
+        return view
+
+    return mark
 
 
 def register(app: APIFlask) -> None:
@@ -63,22 +91,29 @@ def register(app: APIFlask) -> None:
 
     @app.spec_processor
     def complete(spec: dict[str, Any]) -> dict[str, Any]:
+        spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())
         spec["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
         for rule in app.url_map.iter_rules():
             path = re.sub(r"<([^<:]+:)?", "{", rule.rule).replace(">", "}")
             for method, operation in spec["paths"].get(path, {}).items():
                 if method.upper() in (rule.methods or ()):
-                    _complete(operation, method, rule.endpoint, app.view_functions[rule.endpoint])
+                    _complete(spec, operation, method, rule.endpoint, app.view_functions[rule.endpoint])
+                    for parameter in operation["parameters"]:
+                        if f"<uuid:{parameter['name']}>" in rule.rule:
+                            parameter["schema"]["format"] = "uuid"
         return spec
 
 
-def _complete(operation: dict[str, Any], method: str, endpoint: str, view: Any) -> None:
+def _complete(spec: dict[str, Any], operation: dict[str, Any], method: str, endpoint: str, view: Any) -> None:
     operation["operationId"] = endpoint.replace(".", "_")
-    statuses = {429, 500, 503}
+    statuses = {401, 429, 500, 503, *getattr(view, _ALSO_ATTRIBUTE, ())}
+    text = getattr(view, _BODY_ATTRIBUTE, None)
+    if text is not None:
+        operation["requestBody"] = {"content": {text: {"schema": {"type": "string", "minLength": 1}}}}
     who = getattr(view, WHO_ATTRIBUTE, None)
     if who is not None:
         operation["security"] = [{_BEARER: []}]
-        statuses |= {401, 403}
+        statuses |= {403}
         if who != ("student",):
             operation["description"] = f"{operation.get('description', '')}\n\nFor: {', '.join(who)}, admin.".strip()
     if any(parameter["in"] == "path" for parameter in operation["parameters"]):
@@ -86,10 +121,10 @@ def _complete(operation: dict[str, Any], method: str, endpoint: str, view: Any) 
     if any(parameter["in"] == "query" for parameter in operation["parameters"]):
         statuses |= {422}
     if "requestBody" in operation:
-        operation["requestBody"]["required"] = True
+        operation["requestBody"]["required"] = text is not None or _wants_fields(spec, operation["requestBody"])
         statuses |= {400, 413, 415, 422}
     if method != "get":
-        statuses |= {401, 404, 409, 413}
+        statuses |= {404, 409, 413}
     if method == "post":
         statuses |= {422}
         operation["parameters"].append(
@@ -102,10 +137,18 @@ def _complete(operation: dict[str, Any], method: str, endpoint: str, view: Any) 
             }
         )
     for status in sorted(statuses):
-        operation["responses"].setdefault(
-            str(status),
-            {
-                "description": _DESCRIPTIONS[status],
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            },
-        )
+        answer: dict[str, Any] = {"description": _DESCRIPTIONS[status]}
+        if status >= 400:
+            answer["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        operation["responses"].setdefault(str(status), answer)
+
+
+def _wants_fields(spec: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Whether an empty body would be refused."""
+    for content in body["content"].values():
+        schema = content["schema"]
+        if "$ref" in schema:
+            schema = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        if schema.get("required"):
+            return True
+    return False

@@ -9,15 +9,17 @@ from flask import Response, request
 from contracts.errors import FieldError, Invalid
 from gateway import catalogue
 from gateway.auth import caller, optional_caller, signed_in
+from gateway.cache import COURSES
 from gateway.catalogue import Seen, respond
 from gateway.dependencies import pages, upstream
+from gateway.document import answers_also, takes_text
 from gateway.models import catalog as models
 from gateway.problems import TooLarge, UnsupportedMediaType
 from gateway.schemas import Empty, Page, clean
 
 MAXIMUM_TRANSCRIPT_BYTES = 1_000_000
 VTT = "text/vtt"
-_TEXT = {"type": "string"}
+_TRANSCRIPT: Any = {200: {"description": "The transcript", "content": {VTT: {"schema": {"type": "string"}}}}}
 
 blueprint = APIBlueprint("catalog", __name__, url_prefix="/v1", tag="Catalog")
 
@@ -46,6 +48,7 @@ def _course_id(named: str) -> UUID:
 
 @blueprint.get("/categories")
 @blueprint.output(models.Categories)
+@answers_also(304)
 def get_categories() -> Response:
     """All categories, with the number of their published courses."""
     return respond(catalogue.categories(optional_caller()))
@@ -58,13 +61,14 @@ def get_categories() -> Response:
 def create_category(json_data: models.NewCategory) -> Any:
     """Make a category."""
     made = upstream().call("catalog", "create_category", role=caller().role, **json_data.model_dump())
-    pages().drop((catalogue.COURSES,))
+    pages().drop((COURSES,))
     return made
 
 
 @blueprint.get("/courses")
 @blueprint.input(models.CourseQuery, location="query")
 @blueprint.output(models.Courses)
+@answers_also(304)
 def get_published_courses(query_data: models.CourseQuery) -> Response:
     """The published courses, newest first, by category, level and words."""
     optional_caller()
@@ -73,6 +77,7 @@ def get_published_courses(query_data: models.CourseQuery) -> Response:
 
 @blueprint.get("/courses/<course>")
 @blueprint.output(models.Course)
+@answers_also(304, 308)
 def get_course(course: str) -> Response:
     """A course by its id or slug; an old slug leads to the present one."""
     return respond(catalogue.course(course, optional_caller()))
@@ -80,6 +85,7 @@ def get_course(course: str) -> Response:
 
 @blueprint.get("/courses/<course>/chapters")
 @blueprint.output(models.Outline)
+@answers_also(304, 308)
 def get_course_with_chapters(course: str) -> Response:
     """The outline of a course."""
     return respond(catalogue.outline(course, optional_caller()))
@@ -87,6 +93,7 @@ def get_course_with_chapters(course: str) -> Response:
 
 @blueprint.get("/chapters/<uuid:chapter_id>")
 @blueprint.output(models.Chapter)
+@answers_also(304)
 def get_chapter(chapter_id: UUID) -> Response:
     """A chapter; the content of its lessons only for those with access."""
     return respond(catalogue.chapter(chapter_id, optional_caller()))
@@ -94,6 +101,7 @@ def get_chapter(chapter_id: UUID) -> Response:
 
 @blueprint.get("/lessons/<uuid:lesson_id>")
 @blueprint.output(models.Lesson)
+@answers_also(304, 403)
 def get_lesson(lesson_id: UUID) -> Response:
     """A lesson with its content, for those with access; a free preview for everybody."""
     return respond(catalogue.lesson(lesson_id, optional_caller()))
@@ -113,6 +121,7 @@ def create_course(json_data: models.NewCourse) -> Any:
 @signed_in("instructor")
 @blueprint.input(models.CourseChanges)
 @blueprint.output(models.Course)
+@answers_also(308)
 def update_course(course: str, json_data: models.CourseChanges) -> Any:
     """Change what is named of a course; its old slug keeps leading to it."""
     return _course("update_course", course_id=_course_id(course), changes=json_data.model_dump(exclude_unset=True))
@@ -121,6 +130,7 @@ def update_course(course: str, json_data: models.CourseChanges) -> Any:
 @blueprint.delete("/courses/<course>")
 @signed_in("instructor")
 @blueprint.output(Empty, status_code=204)
+@answers_also(308)
 def delete_course(course: str) -> Response:
     """Delete a draft."""
     _write("delete_course", course_id=_course_id(course))
@@ -130,6 +140,7 @@ def delete_course(course: str) -> Response:
 @blueprint.post("/courses/<course>/publish")
 @signed_in("instructor")
 @blueprint.output(models.Course)
+@answers_also(308)
 def publish_course(course: str) -> Any:
     """Show a course to everybody."""
     return _course("publish_course", course_id=_course_id(course))
@@ -138,6 +149,7 @@ def publish_course(course: str) -> Any:
 @blueprint.post("/courses/<course>/unpublish")
 @signed_in("instructor")
 @blueprint.output(models.Course)
+@answers_also(308)
 def unpublish_course(course: str) -> Any:
     """Take a course back from the public; who holds it keeps it."""
     return _course("unpublish_course", course_id=_course_id(course))
@@ -146,6 +158,7 @@ def unpublish_course(course: str) -> Any:
 @blueprint.post("/courses/<course>/archive")
 @signed_in("instructor")
 @blueprint.output(models.Course)
+@answers_also(308)
 def archive_course(course: str) -> Any:
     """Put a course aside; its pages stay open to those who hold it."""
     return _course("archive_course", course_id=_course_id(course))
@@ -155,6 +168,7 @@ def archive_course(course: str) -> Any:
 @signed_in("instructor")
 @blueprint.input(models.ChapterText)
 @blueprint.output(models.Chapter, status_code=201)
+@answers_also(308)
 def create_chapter(course: str, json_data: models.ChapterText) -> Any:
     """Add a chapter at the end of a course."""
     made = _write("create_chapter", course_id=_course_id(course), title=json_data.title)
@@ -211,6 +225,7 @@ def delete_lesson(lesson_id: UUID) -> Response:
 @signed_in("instructor")
 @blueprint.input(models.Order)
 @blueprint.output(models.Outline)
+@answers_also(308)
 def set_order(course: str, json_data: models.Order) -> Any:
     """Put all chapters and lessons of a course in an order; lessons may move between chapters."""
     return _write("set_order", course_id=_course_id(course), **json_data.model_dump())
@@ -219,13 +234,15 @@ def set_order(course: str, json_data: models.Order) -> Any:
 @blueprint.put("/lessons/<uuid:lesson_id>/transcript")
 @signed_in("instructor")
 @blueprint.output(models.Cues)
+@takes_text(VTT)
 def set_transcript(lesson_id: UUID) -> Any:
     """Keep a lesson's transcript (a WebVTT file); the number of its cues."""
     return _write("set_transcript", lesson_id=lesson_id, vtt=_read_vtt())
 
 
 @blueprint.get("/lessons/<uuid:lesson_id>/transcript")
-@blueprint.output(_TEXT, content_type=VTT)
+@blueprint.doc(responses=_TRANSCRIPT)
+@answers_also(304, 403)
 def get_transcript(lesson_id: UUID) -> Response:
     """A lesson's transcript (a WebVTT file), for those who may see the lesson."""
     return respond(catalogue.transcript(lesson_id, optional_caller()), f"{VTT}; charset=utf-8")

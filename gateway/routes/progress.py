@@ -11,6 +11,7 @@ from contracts.errors import Conflict, FieldError, Invalid
 from gateway import catalogue
 from gateway.auth import caller, signed_in
 from gateway.dependencies import settings, upstream
+from gateway.document import answers_also
 from gateway.models import progress as models
 from gateway.schemas import Empty, Page
 
@@ -30,6 +31,7 @@ def _course_id(named: str) -> UUID:
 @blueprint.get("/courses/<course>/progress")
 @signed_in()
 @blueprint.output(models.CourseProgress)
+@answers_also(308)
 def get_user_progress(course: str) -> Any:
     """How far you are in a course."""
     return _call("get_user_progress", course_id=_course_id(course))
@@ -65,6 +67,7 @@ def get_next_lesson(lesson_id: UUID) -> Any:
 @signed_in()
 @purchase.input(models.Checkout)
 @purchase.output(models.CheckoutOut, status_code=201)
+@answers_also(308)
 def checkout(course: str, json_data: models.Checkout) -> Any:
     """Take a course; a free one is yours at once."""
     _refuse_foreign(json_data)
@@ -80,6 +83,7 @@ def checkout(course: str, json_data: models.Checkout) -> Any:
 @purchase.get("/courses/<course>/access")
 @signed_in()
 @purchase.output(models.Access)
+@answers_also(308)
 def check_course_access(course: str) -> Any:
     """Whether and why you may see a course."""
     return _call("check_course_access", course_id=_course_id(course))
