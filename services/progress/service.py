@@ -33,25 +33,30 @@ class ProgressService(Service):
 
     @rpc
     def check_course_access(self, user_id: UUID, course_id: UUID, role: Role = "student") -> handlers.CourseAccess:
+        """Whether and why someone may see a course."""
         return handlers.check_course_access(self.database, self.outlines, user_id, course_id, role)
 
     @rpc
     def enroll_free(self, user_id: UUID, course_id: UUID, role: Role = "student") -> dict[str, bool]:
+        """Give someone a published course that costs nothing."""
         handlers.enroll_free(self.database, self.outlines, user_id, course_id, role, now())
         return {"enrolled": True}
 
     @rpc
     def open_lesson(self, user_id: UUID, lesson_id: UUID, role: Role = "student") -> handlers.OpenedLesson:
+        """Let someone look at a lesson: the course it is in, and why they may."""
         return handlers.open_lesson(self.database, self.outlines, user_id, lesson_id, role, now())
 
     @rpc
     def get_user_progress(self, user_id: UUID, course_id: UUID, role: Role = "student") -> queries.CourseProgress:
+        """How far someone is in a course."""
         return handlers.get_user_progress(self.database, self.outlines, user_id, course_id, role)
 
     @rpc
     def mark_lesson_as_completed(
         self, user_id: UUID, lesson_id: UUID, role: Role = "student", time_zone: str = "UTC"
     ) -> handlers.FinishedLesson:
+        """Finish a lesson, once however often it is asked."""
         return handlers.mark_lesson_as_completed(
             self.database, self.outlines, user_id, lesson_id, role, time_zone, now()
         )
@@ -60,16 +65,19 @@ class ProgressService(Service):
     def set_lesson_position(
         self, user_id: UUID, lesson_id: UUID, seconds: float, role: Role = "student", time_zone: str = "UTC"
     ) -> None:
+        """Keep where someone is in a lesson, in seconds from its start."""
         handlers.set_lesson_position(self.database, self.outlines, user_id, lesson_id, seconds, role, time_zone, now())
 
     @rpc
     def get_next_lesson(self, user_id: UUID, current_lesson_id: UUID, role: Role = "student") -> handlers.Route:
+        """Where to go after a lesson; no lesson at the end of the course."""
         return handlers.get_next_lesson(self.database, self.outlines, user_id, current_lesson_id, role)
 
     @rpc
     def get_user_enrollments(
         self, user_id: UUID, limit: Annotated[int, Meta(ge=1, le=100)] = 20, cursor: str | None = None
     ) -> queries.EnrollmentPage:
+        """A page of the courses that someone owns, newest first."""
         with self.database.single_statement() as unit_of_work:
             return queries.enrollments(unit_of_work.connection, user_id, limit, cursor)
 
@@ -77,15 +85,18 @@ class ProgressService(Service):
     def import_completion(
         self, user_id: UUID, lesson_id: UUID, completed_at: Instant, time_zone: str
     ) -> handlers.FinishedLesson:
+        """Finish a lesson in the past; for demo data, so never in production."""
         if self.settings.environment == "production":
             raise Forbidden
         return handlers.import_completion(self.database, self.outlines, user_id, lesson_id, completed_at, time_zone)
 
     @consumes(topology.PROGRESS_CATALOG)
     def on_catalog(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
+        """Courses changed: keep their newest outlines."""
         heard = [(delivery.event, delivery.envelope.sequence) for delivery in deliveries]
         handlers.keep_outlines(unit_of_work, [(event, n) for event, n in heard if isinstance(event, CourseChanged)])
 
     @timer(interval=SETTLE_SECONDS)
     def settle(self) -> None:
+        """Recount what lost lessons, and confirm with catalog what seems completed."""
         completion.settle(self.database, self.outlines, now())
