@@ -87,6 +87,8 @@ class RpcClient:
             self._reader.join(timeout=2 * POLL)
 
     def _ask(self, service: str, method: str, seconds: float, arguments: dict[str, Any]) -> bytes:
+        if seconds <= 0:
+            raise _silence(service, "no time left")
         until = time.monotonic() + seconds
         channel = self._ready_channel(service, seconds)
         call_id = str(next(self._ids))

@@ -55,6 +55,10 @@ class DrainingConsumer(NamekoConsumer):
     def on_connection_error(self, exc: Exception, interval: float) -> None:
         _log.warning("the broker does not answer", reason=str(exc), retry_seconds=interval)
 
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        # kombu's own acknowledges it away; whoever reads the body finds out
+        self._receive(message)
+
     def get_consumers(self, consumer_cls: Any, channel: Channel) -> list[Any]:
         # one fixed time limit on the socket: writers share it with the reader, which must not switch it under them
         channel.connection.transport.sock.settimeout(POLL)

@@ -61,10 +61,14 @@ class RpcConsumer(SharedExtension):
         self.consumer.stop()
 
     def _receive(self, message: Any) -> None:
+        if not _is_call(message):
+            _log.error("not a call; thrown away", headers=str(message.headers)[:500])
+            self.consumer.settle(message)
+            return
         headers = message.headers
-        method = headers.get("method", "")
+        method = headers["method"]
         trace = Trace(headers.get("request_id"), headers.get("correlation_id"), headers.get("event_id"))
-        if headers.get("deadline", 0) < time.time():
+        if headers["deadline"] < time.time():
             telemetry.RPC_SERVED.labels(method if method in self.methods else "unknown", "expired").observe(0)
             self.consumer.settle(message)
             return
@@ -99,7 +103,7 @@ class RpcConsumer(SharedExtension):
         if self.consumer.is_current(message):
             channel = message.channel
             answer = channel.prepare_message(
-                _encode(reply), properties={"delivery_mode": 1, "correlation_id": message.properties["correlation_id"]}
+                _encoded(reply), properties={"delivery_mode": 1, "correlation_id": message.properties["correlation_id"]}
             )
             try:
                 send(channel, answer, "", message.properties["reply_to"])
@@ -107,6 +111,24 @@ class RpcConsumer(SharedExtension):
                 if not is_broker_away(error):
                     raise
         self.consumer.settle(message)
+
+
+def _is_call(message: Any) -> bool:
+    """Whether the message says what is called, until when, and who waits for the answer."""
+    headers, properties = message.headers, message.properties
+    return (
+        isinstance(headers.get("method"), str)
+        and isinstance(headers.get("deadline"), int | float)
+        and bool(properties.get("reply_to") and properties.get("correlation_id"))
+    )
+
+
+def _encoded(reply: Reply) -> bytes:
+    try:
+        return _encode(reply)
+    except (TypeError, ValueError) as error:
+        _log.error("an answer cannot be encoded", exc_info=error)
+        return _encode(Reply(error=to_body(InternalError())))
 
 
 def _on_purpose(error: BaseException) -> ServiceError:
@@ -139,7 +161,7 @@ class Rpc(Entrypoint):
         """The arguments in the message. Raises `Invalid` where they are not what the method takes."""
         try:
             given = self._arguments.decode(body)
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             where, _, reason = str(error).partition(" - at `$")
             raise Invalid(
                 errors=(FieldError("/" + _POINTER.sub("/", reason.strip("`.]")), "unacceptable", {"reason": where}),)

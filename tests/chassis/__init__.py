@@ -1,0 +1,1 @@
+"""What architecture.md says of the bus, statement by statement, against real servers and real processes."""

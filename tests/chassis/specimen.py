@@ -1,0 +1,279 @@
+"""Runs the specimen service as a process, and looks at it from outside."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+from uuid import UUID, uuid4
+
+import msgspec
+from alembic import command
+from alembic.config import Config
+from kombu.transport.pyamqp import Channel
+from sqlalchemy import text
+
+import chassis.migrations
+from chassis.bus.broker import connect
+from chassis.bus.publisher import ConfirmedPublisher, Outgoing
+from chassis.clock import now
+from chassis.database import Database
+from chassis.local.processes import free_ports, wait_until
+from chassis.rpc_client import RpcClient
+from chassis.settings import Settings
+from contracts.envelope import CONTENT_TYPE, Envelope, encode
+from contracts.events import LessonCompleted
+from contracts.events.base import Event
+from contracts.topology import EVENT_EXCHANGE
+
+CHECKOUT = Path(__file__).parents[2]
+PATIENCE = 15.0
+
+_TABLES = (
+    "create table effects (id bigserial primary key, key text not null, source text not null, pid integer not null, "
+    "batch uuid, at timestamptz not null default clock_timestamp())",
+    "create table attempts (id bigserial primary key, event_id uuid not null, batch uuid not null, "
+    "at timestamptz not null default clock_timestamp())",
+)
+
+
+def migrate(database_url: str) -> None:
+    """Give an empty database the tables of the bus and those of the specimen."""
+    here = Path(chassis.migrations.__file__).parent
+    configuration = Config()
+    configuration.set_main_option("script_location", str(here))
+    configuration.set_main_option("path_separator", "newline")
+    configuration.set_main_option("version_locations", str(here / "versions"))
+    configuration.attributes["url"] = database_url
+    command.upgrade(configuration, "heads")
+    database = Database(database_url)
+    with database.unit_of_work() as unit_of_work:
+        for table in _TABLES:
+            unit_of_work.connection.execute(text(table))
+    database.close()
+
+
+class Specimen:
+    """One process of the specimen service, its log, its private port, and a client for its calls."""
+
+    def __init__(self, settings: Settings, log: Path, **environment: str) -> None:
+        self.settings = settings
+        self.port = free_ports(1)[0]
+        self._log = log
+        self.rpc = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, deadline=5.0)
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-m", "tests.chassis.specimen_service", str(self.port)],
+                cwd=CHECKOUT,
+                env={**os.environ, **_environment(settings), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until_ready(self) -> "Specimen":
+        """Wait until it says that it is ready."""
+        assert wait_until(self.is_ready, PATIENCE), f"the specimen is not ready:\n{self.log}"
+        return self
+
+    def is_ready(self) -> bool:
+        """Whether it says that it is ready."""
+        return bool(self.health("ready").get("ready"))
+
+    def health(self, kind: str) -> dict[str, Any]:
+        """What `/health/live` or `/health/ready` says; empty when nobody answers."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}/health/{kind}", timeout=5) as answer:
+                return dict(msgspec.json.decode(answer.read()))
+        except HTTPError as error:
+            return dict(msgspec.json.decode(error.read()))
+        except (URLError, OSError):
+            return {}
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            page = answer.read().decode()
+        return sum(
+            float(value) for value in re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", page, re.MULTILINE)
+        )
+
+    @property
+    def log(self) -> str:
+        """All that it has written."""
+        return self._log.read_text(errors="replace")
+
+    def log_lines(self, event: str) -> list[dict[str, Any]]:
+        """The structured log lines that say this."""
+        lines = []
+        for line in self.log.splitlines():
+            with contextlib.suppress(msgspec.DecodeError):
+                found = msgspec.json.decode(line)
+                if isinstance(found, dict) and found.get("event") == event:
+                    lines.append(found)
+        return lines
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """The exit status, when the process ends in that time; fails when it does not."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the specimen did not end in {seconds} s:\n{self.log[-4000:]}") from None
+
+    def close(self) -> None:
+        """End the process, hard if need be, and the client."""
+        self.rpc.stop()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(3)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class Laboratory:
+    """A prefix on the broker, a database, and as many processes of the specimen as a test wants."""
+
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        self.settings = settings
+        self._directory = directory
+        self._specimens: list[Specimen] = []
+        self.database = Database(settings.database_url_for("specimen"), pool_size=4)
+        self._publisher = ConfirmedPublisher(settings.amqp_uri, settings.bus_prefix, settings.bus_retry_delays)
+
+    def start(self, **changes: Any) -> Specimen:
+        """Start a process and wait until it is ready; `changes` are settings of its own."""
+        return self.launch(**changes).wait_until_ready()
+
+    def launch(self, **changes: Any) -> Specimen:
+        """Start a process without waiting; `changes` are settings of its own."""
+        specimen = Specimen(replace(self.settings, **changes), self._directory / f"specimen-{len(self._specimens)}.log")
+        self._specimens.append(specimen)
+        return specimen
+
+    def publish(self, *instructions: str, times: int = 1) -> list[UUID]:
+        """Publish one event for each instruction, each `times` times; the ids of the lessons."""
+        events = [lesson_completed(instruction) for instruction in instructions]
+        self.publish_envelopes([envelope_of(event) for event in events] * times)
+        return [event.lesson_id for event in events]
+
+    def publish_envelopes(self, envelopes: Iterable[Envelope]) -> None:
+        """Publish these envelopes to the exchange of events."""
+        self.publish_raw(
+            [
+                Outgoing(
+                    str(number),
+                    self.settings.bus_prefix + EVENT_EXCHANGE,
+                    envelope.type,
+                    encode(envelope),
+                    CONTENT_TYPE,
+                    {},
+                )
+                for number, envelope in enumerate(envelopes)
+            ]
+        )
+
+    def publish_raw(self, messages: list[Outgoing]) -> None:
+        """Publish whatever this is; it must reach a queue."""
+        assert not self._publisher.publish(messages)
+
+    @contextlib.contextmanager
+    def channel(self) -> Iterator[Channel]:
+        """A channel to the broker for as long as the block lasts."""
+        with connect(self.settings.amqp_uri) as connection:
+            yield connection.channel()
+
+    def depth(self, queue: str) -> int:
+        """How many messages wait, ready, in the queue (named without the prefix)."""
+        with self.channel() as channel:
+            return int(channel.queue_declare(self.settings.bus_prefix + queue, passive=True).message_count)
+
+    def scalar(self, statement: str, **values: Any) -> Any:
+        """The one value that a statement selects."""
+        with self.database.single_statement() as unit_of_work:
+            return unit_of_work.connection.scalar(text(statement), values)
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        """The rows that a statement selects."""
+        with self.database.single_statement() as unit_of_work:
+            return list(unit_of_work.connection.execute(text(statement), values))
+
+    def execute(self, statement: str, **values: Any) -> None:
+        """Carry out a statement."""
+        with self.database.single_statement() as unit_of_work:
+            unit_of_work.connection.execute(text(statement), values)
+
+    def effects(self, *keys: UUID | str) -> list[int]:
+        """How many effects each key has had."""
+        found = dict(
+            self.rows("select key, count(*) from effects where key = any(:keys) group by key", keys=_texts(keys))
+        )
+        return [found.get(key, 0) for key in _texts(keys)]
+
+    def wait_for_effects(self, *keys: UUID | str, patience: float = PATIENCE) -> None:
+        """Wait until each key has had an effect."""
+        assert wait_until(lambda: all(self.effects(*keys)), patience), f"no effect: {self.effects(*keys)}"
+
+    def close(self) -> None:
+        """End all processes and connections."""
+        for specimen in self._specimens:
+            specimen.close()
+        self._publisher.close()
+        self.database.close()
+
+
+def lesson_completed(instruction: str = "", lesson_id: UUID | None = None) -> LessonCompleted:
+    """An event that tells the specimen what to do."""
+    lesson_id = lesson_id or uuid4()
+    return LessonCompleted(
+        user_id=lesson_id,
+        course_id=lesson_id,
+        lesson_id=lesson_id,
+        completed_at=now(),
+        time_zone=instruction,
+        access="free",
+        hasty=False,
+    )
+
+
+def envelope_of(event: Event, **changes: Any) -> Envelope:
+    """The envelope that the relay would put around the event."""
+    values: dict[str, Any] = {
+        "id": uuid4(),
+        "source": event.source(),
+        "type": event.type,
+        "time": now(),
+        "subject": event.partition_key(),
+        "data": msgspec.Raw(msgspec.json.encode(event)),
+        "dataschema": event.data_schema(),
+        "partition_key": event.partition_key(),
+    }
+    return Envelope(**(values | changes))
+
+
+def _texts(keys: Iterable[UUID | str]) -> list[str]:
+    return [str(key) for key in keys]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        "AMQP_URI": settings.amqp_uri,
+        "DATABASE_URL_SPECIMEN": settings.database_url_for("specimen"),
+        "BUS_PREFIX": settings.bus_prefix,
+        "BUS_RETRY_DELAYS": ",".join(str(delay) for delay in settings.bus_retry_delays),
+        "RPC_DEADLINE": str(settings.rpc_deadline),
+        "LOG_LEVEL": settings.log_level,
+    }
