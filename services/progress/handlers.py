@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import DateTime, Double, Uuid, bindparam, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
@@ -20,7 +20,7 @@ from services.progress.completion import Finish, confirm_course, enroll, finish_
 from services.progress.domain import access, study
 from services.progress.domain.access import Refusal
 from services.progress.outlines import Outlines, keep_outline
-from services.progress.tables import entitlements, openings, positions, study_clocks, study_days
+from services.progress.tables import entitlements, openings, study_days
 
 T = TypeVar("T")
 
@@ -270,53 +270,61 @@ def set_lesson_position(
     lesson = _learned(database, outlines, user_id, lesson_id, role)
     with database.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
-        previous_report_at = _report(connection, user_id, now)
-        previous = _move(connection, user_id, lesson.course_id, lesson_id, seconds)
-        counted = study.counted_advance(seconds, previous, now, previous_report_at)
+        report = connection.execute(
+            _REPORT,
+            {
+                "user_id": user_id,
+                "course_id": lesson.course_id,
+                "lesson_id": lesson_id,
+                "seconds": seconds,
+                "now": now,
+            },
+        ).one()
+        counted = study.counted_advance(seconds, report.previous_seconds, now, report.previous_at)
         if counted > 0 and _study(connection, user_id, today, counted, now):
             unit_of_work.tell(DayStudied(user_id=user_id, local_date=today, time_zone=time_zone, studied_at=now))
 
 
-def _report(connection: Connection, user_id: UUID, now: datetime) -> datetime | None:
-    """Lock the student's reports; when the last one was."""
-    statement = insert(study_clocks).values(user_id=user_id, reported_at=now)
-    previous_at: datetime | None = connection.scalar(
-        statement.on_conflict_do_update(
-            index_elements=["user_id"],
-            set_={
-                "previous_at": study_clocks.c.reported_at,
-                "reported_at": func.greatest(study_clocks.c.reported_at, statement.excluded.reported_at),
-            },
-        ).returning(study_clocks.c.previous_at)
+_REPORT = text(
+    """
+    with clock as (
+        insert into study_clocks (user_id, reported_at) values (:user_id, :now)
+        on conflict (user_id) do update set
+            previous_at = study_clocks.reported_at,
+            reported_at = greatest(study_clocks.reported_at, excluded.reported_at)
+        returning previous_at
+    ),
+    position as (
+        insert into positions (user_id, course_id, lesson_id, seconds)
+        select :user_id, :course_id, :lesson_id, :seconds from clock
+        on conflict (user_id, course_id, lesson_id) do update set
+            previous_seconds = positions.seconds,
+            seconds = excluded.seconds
+        returning previous_seconds
     )
-    return previous_at
+    select previous_at, previous_seconds from clock, position
+    """
+).bindparams(
+    bindparam("user_id", type_=Uuid),
+    bindparam("course_id", type_=Uuid),
+    bindparam("lesson_id", type_=Uuid),
+    bindparam("seconds", type_=Double),
+    bindparam("now", type_=DateTime(timezone=True)),
+)
+"""Keeps a position; the student's last report and the lesson's last position, under the lock of the student's clock."""
 
-
-def _move(connection: Connection, user_id: UUID, course_id: UUID, lesson_id: UUID, seconds: float) -> float:
-    """Keep a position; the one before, in seconds."""
-    previous = connection.scalar(
-        select(positions.c.seconds).where(
-            positions.c.user_id == user_id, positions.c.course_id == course_id, positions.c.lesson_id == lesson_id
-        )
-    )
-    statement = insert(positions).values(user_id=user_id, course_id=course_id, lesson_id=lesson_id, seconds=seconds)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["user_id", "course_id", "lesson_id"], set_={"seconds": statement.excluded.seconds}
-        )
-    )
-    return previous or 0.0
+_STUDY = text(
+    """
+    insert into study_days (user_id, local_date, seconds) values (:user_id, :today, :seconds)
+    on conflict (user_id, local_date) do update set seconds = study_days.seconds + excluded.seconds
+    returning seconds, told_at
+    """
+)
 
 
 def _study(connection: Connection, user_id: UUID, today: date, counted: float, now: datetime) -> bool:
     """Add advance to a day; whether that makes it a day of study, for the first time."""
-    statement = insert(study_days).values(user_id=user_id, local_date=today, seconds=counted)
-    day = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["user_id", "local_date"],
-            set_={"seconds": study_days.c.seconds + statement.excluded.seconds},
-        ).returning(study_days.c.seconds, study_days.c.told_at)
-    ).one()
+    day = connection.execute(_STUDY, {"user_id": user_id, "today": today, "seconds": counted}).one()
     if day.told_at is not None or not study.is_studied(day.seconds):
         return False
     connection.execute(

@@ -101,9 +101,10 @@ positions = Table(
     Column("course_id", Uuid, primary_key=True),
     Column("lesson_id", Uuid, primary_key=True),
     Column("seconds", Double, nullable=False),
+    Column("previous_seconds", Double, nullable=False, server_default=text("0")),
     CheckConstraint("seconds >= 0", "seconds"),
 )
-"""Where a student last was in a lesson."""
+"""Where a student last was in a lesson, and the time before."""
 
 lesson_completions = Table(
     "lesson_completions",

@@ -62,6 +62,7 @@ _STATEMENTS = (
         course_id uuid not null,
         lesson_id uuid not null,
         seconds double precision not null constraint ck_positions_seconds check (seconds >= 0),
+        previous_seconds double precision not null default 0,
         primary key (user_id, course_id, lesson_id)
     )
     """,
