@@ -84,15 +84,19 @@ def admin() -> None:
 def admin_create(email: str) -> None:
     """Make EMAIL an administrator; asks for a password, or makes one up."""
     from chassis.local.lifecycle import academy_settings
-    from gateway import commands
+    from gateway.commands import create_admin
 
+    if email.count("@") != 1:
+        raise click.BadParameter(f"{email} is no e-mail address")
     password = ""
     if sys.stdin.isatty():
         password = click.prompt("Password (empty: one is made up)", default="", hide_input=True, show_default=False)
-    made_up = not password
-    password = password or secrets.token_urlsafe(12)
-    commands.create_admin(academy_settings().database_url_for("accounts"), email, password)
-    click.echo(f"{email} is an administrator." + (f" Password: {password}" if made_up else ""))
+    told = "" if password else secrets.token_urlsafe(12)
+    _, made = create_admin(academy_settings().database_url_for("accounts"), email, password or told)
+    if not made:
+        click.echo(f"{email} is an administrator now; the password stays as it was.")
+    else:
+        click.echo(f"{email} is an administrator." + (f" Password: {told}" if told else ""))
 
 
 @main.command()

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +38,7 @@ def read_private(path: Path) -> dict[str, Any]:
 def write_private(path: Path, values: dict[str, Any]) -> None:
     """Keep `values` in a file that only we can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     unfinished.touch(mode=0o600)
     unfinished.write_text(json.dumps(values, indent=1))
     unfinished.replace(path)

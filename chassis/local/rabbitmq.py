@@ -42,6 +42,7 @@ class Broker(Protocol):
 
     @property
     def uri(self) -> str: ...
+    def settle(self, keep_port: bool = False) -> None: ...
     def start(self, keep_port: bool = False) -> None: ...
     def stop(self) -> None: ...
     def ended(self) -> bool: ...
@@ -100,6 +101,15 @@ class RabbitNode:
         port = self.ports[0] if self.ports else 0
         return f"amqp://{USER}:{self.password}@127.0.0.1:{port}//"
 
+    def settle(self, keep_port: bool = False) -> None:
+        """Choose the ports, so that the URI is known before the node is up."""
+        listener, distribution, mapper = self.ports or (None, None, None)
+        self.ports = (
+            settle_port(listener, keep_port),
+            settle_port(distribution, keep_port),
+            settle_port(mapper, keep_port),
+        )
+
     def start(self, keep_port: bool = False) -> None:
         """Start epmd and the node and wait until it lets us in; StartError with the log's end if it does not.
 
@@ -111,12 +121,7 @@ class RabbitNode:
         for name in ("home", "data", "generated"):
             make_directory(self.directory / name)
         for _ in range(2):
-            listener, distribution, mapper = self.ports or (None, None, None)
-            self.ports = (
-                settle_port(listener, keep_port),
-                settle_port(distribution, keep_port),
-                settle_port(mapper, keep_port),
-            )
+            self.settle(keep_port)
             if self._run(server):
                 return
             self.stop()
@@ -220,11 +225,15 @@ class RabbitContainer:
         """The node's AMQP URI."""
         return f"amqp://{USER}:{self.password}@127.0.0.1:{self.port}//"
 
+    def settle(self, keep_port: bool = False) -> None:
+        """Choose the port, so that the URI is known before the node is up."""
+        self.port = settle_port(self.port, keep_port)
+
     def start(self, keep_port: bool = False) -> None:
         """Run the container and wait until it lets us in; StartError with the engine's words if it does not."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.stop()
-        self.port = settle_port(self.port, keep_port)
+        self.settle(keep_port)
         started = _docker(
             "run", "--detach", "--rm", "--name", self.name, "--hostname", "tanka",
             "--publish", f"127.0.0.1:{self.port}:5672", "--volume", f"{self.name}:/var/lib/rabbitmq",

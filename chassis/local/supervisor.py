@@ -33,6 +33,7 @@ WELL_AFTER = 60.0
 """Seconds of good health after which the pauses between restarts begin small again."""
 
 ATTEMPTS_AT_FIRST = 3
+GATEWAY_PORTS = 16
 LOG_LIMIT = 20 * 1024 * 1024
 OPEN_FILES = 65_536
 
@@ -187,7 +188,7 @@ class Supervisor:
         names = (*(service_names() if services is None else services), GATEWAY)
         self.members = {
             member: Member(member, private, self.logs / f"{member}.log")
-            for member, private in zip(names, free_ports(len(names)), strict=True)
+            for member, private in zip(names, _private_ports(len(names)), strict=True)
         }
         for log in self.logs.glob("*.log"):
             if log.stat().st_size > LOG_LIMIT:
@@ -217,7 +218,8 @@ class Supervisor:
         try:
             self._start_ground()
             for member in self.members.values():
-                self._start_member(member)
+                if member.name != GATEWAY:
+                    self._start_member(member)
             self._wait_until_ready()
         except BaseException:
             self.stop()
@@ -324,11 +326,23 @@ class Supervisor:
         )
 
     def _start_ground(self) -> None:
-        """Start PostgreSQL, RabbitMQ and the services' parent at once; migrate as soon as PostgreSQL is there."""
+        """Start PostgreSQL, RabbitMQ and the services' parent at once.
+
+        As soon as PostgreSQL is there the databases are migrated and the gateway is started: it takes as long as
+        RabbitMQ, for which it waits.
+        """
+        broker = self.infrastructure.broker
+        if broker is not None:
+            broker.stop()
+            broker.settle()
+        told = self.infrastructure.amqp_uri
         with ThreadPoolExecutor(3) as pool:
             steps = [pool.submit(step) for step in (self._start_postgres, self._start_broker, self._start_nursery)]
         for step in steps:
             step.result()
+        gateway = self.members[GATEWAY].identity
+        if self.infrastructure.amqp_uri != told and gateway is not None:
+            gateway.end(GATEWAY_PATIENCE)
         self.infrastructure.save()
         self.save()
         self.leave_if_asked()
@@ -338,6 +352,7 @@ class Supervisor:
             self._timed("PostgreSQL", self.infrastructure.postgres.start)
         if self._migrates:
             self._timed("databases", self._migrate)
+        self._start_member(self.members[GATEWAY])
 
     def _start_broker(self) -> None:
         if self.infrastructure.broker is not None:
@@ -479,6 +494,14 @@ def ask_ready(port: int, patience: float = 0.5) -> str | None:
         return "it does not answer"
     finally:
         connection.close()
+
+
+def _private_ports(count: int) -> list[int]:
+    """Return free ports, the last with room behind it: each of the gateway's workers takes the next one."""
+    while True:
+        *others, last = free_ports(count)
+        if not any(last <= port <= last + GATEWAY_PORTS for port in others):
+            return [*others, last]
 
 
 def _allow_open_files() -> None:

@@ -76,11 +76,11 @@ def test_a_silent_process_is_left_alone(academy: AcademyUnderTest) -> None:
 
 
 def test_a_held_process_drains_and_stays_away_until_released(academy: AcademyUnderTest) -> None:
-    before = academy.pid("calm")
+    before = ProcessIdentity.of(academy.pid("calm"))
 
     academy.hold("calm")
 
-    assert not psutil.pid_exists(before)
+    assert not before.alive()
     assert academy.log("calm").rstrip().endswith("calm drained")
     academy.release("calm")
     assert ask_ready(academy.private_port("calm")) is None
