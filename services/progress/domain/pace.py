@@ -9,7 +9,8 @@ LOOKED_AT_FRACTION = 10
 def is_hasty(duration_seconds: int, opened_at: datetime | None, completed_at: datetime) -> bool:
     """Return whether less than a tenth of the lesson's duration passed since it was first opened.
 
-    A lesson without a duration is never hasty; one that was never opened always is.
+    A lesson without a duration is never hasty; one that was never opened always is. The statement that finishes a
+    lesson judges the same in SQL; a test holds it to this.
     """
     if duration_seconds <= 0:
         return False
