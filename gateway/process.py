@@ -3,6 +3,7 @@
 import errno
 import gc
 import threading
+from datetime import datetime
 
 from sqlalchemy import delete
 
@@ -99,14 +100,13 @@ class Process:
     def _keep_house(self) -> None:
         while not self._stopping.wait(HOUSEKEEPING_SECONDS):
             try:
-                forget_the_past(self._database)
+                forget_the_past(self._database, now())
             except Exception as error:
                 _log.warning("housekeeping failed", reason=str(error))
 
 
-def forget_the_past(database: Database) -> None:
+def forget_the_past(database: Database, at: datetime) -> None:
     """Delete what has ended: limits' windows, kept answers, mailed tokens, refresh tokens."""
-    at = now()
     for table, ends in (
         (rate_limits, rate_limits.c.ends_at),
         (idempotency_keys, idempotency_keys.c.expires_at),
