@@ -11,6 +11,7 @@ from rich.table import Table
 
 from chassis.local.places import CHECKOUT, STATE
 from chassis.local.processes import StartError
+from contracts.topology import CONSUMER_QUEUES
 
 DEFAULT_PORT = 8000
 
@@ -112,6 +113,10 @@ def demo() -> None:
 @click.option("--private-port", type=click.IntRange(1, 65535), default=9000, show_default=True)
 def run(service: str, private_port: int) -> None:
     """Run one SERVICE (or gateway) in the foreground, settings from the environment."""
+    from chassis.local.supervisor import service_names
+
+    if service not in (*service_names(), "gateway"):
+        raise StartError(f"There is no service {service}. Services: {', '.join(service_names())}, gateway.")
     if service == "gateway":
         os.environ.setdefault("GATEWAY_PRIVATE_PORT", str(private_port))
         os.execv(sys.executable, [sys.executable, "-m", "gateway"])
@@ -144,11 +149,12 @@ def dead_letters_list(queue: str | None) -> None:
     from chassis.bus.dead_letters import list_dead_letters
     from chassis.local.lifecycle import academy_settings
 
+    _check_queue(queue)
     found = list_dead_letters(academy_settings(), queue)
     for letter in found:
         click.echo(f"{letter.queue}  {letter.failed_at}  {letter.type or 'unreadable'}  {letter.event_id or '-'}")
         click.echo(f"    {letter.reason}")
-    click.echo(f"{len(found)} dead letters" if found else "No dead letters.")
+    click.echo(f"Dead letters: {len(found)}")
 
 
 @dead_letters.command("replay")
@@ -158,7 +164,14 @@ def dead_letters_replay(queue: str | None) -> None:
     from chassis.bus.dead_letters import replay_dead_letters
     from chassis.local.lifecycle import academy_settings
 
-    click.echo(f"{replay_dead_letters(academy_settings(), queue)} sent back")
+    _check_queue(queue)
+    click.echo(f"Sent back: {replay_dead_letters(academy_settings(), queue)}")
+
+
+def _check_queue(queue: str | None) -> None:
+    names = [consumer.name for consumer in CONSUMER_QUEUES]
+    if queue is not None and queue not in names:
+        raise StartError(f"There is no queue {queue}. Queues: {', '.join(names)}.")
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

@@ -7,6 +7,10 @@ greening.patch()
 import sys  # noqa: E402
 
 from chassis.runner import run_service  # noqa: E402
+from chassis.settings import SettingsError  # noqa: E402
 
 if __name__ == "__main__":
-    run_service(sys.argv[1], int(sys.argv[2]))
+    try:
+        run_service(sys.argv[1], int(sys.argv[2]))
+    except SettingsError as error:
+        sys.exit(str(error))
