@@ -18,11 +18,11 @@ FAILED_AT_HEADER = "x-failed-at"
 _NO_LIMIT = 1_000_000_000
 
 
-def connect(amqp_uri: str, **transport_options: Any) -> Connection:
-    """A connection not yet made, with the time limits that nameko and kombu leave out."""
+def connect(amqp_uri: str, *, heartbeat: int = HEARTBEAT, **transport_options: Any) -> Connection:
+    """A connection not yet made, with the time limits that nameko and kombu leave out; `heartbeat` is in seconds."""
     return Connection(
         amqp_uri,
-        heartbeat=HEARTBEAT,
+        heartbeat=heartbeat,
         connect_timeout=3,
         transport_options={"read_timeout": 10, "write_timeout": 10, **transport_options},
     )

@@ -53,6 +53,16 @@ class ConfirmedPublisher:
 
         Raises `BrokerAway` when not every message was confirmed in time; any of them may have been delivered.
         """
+        was_open = self._channel is not None
+        try:
+            return self._publish(messages)
+        except BrokerAway:
+            # a connection that lay idle may have died unseen; only a new one tells
+            if not was_open:
+                raise
+            return self._publish(messages)
+
+    def _publish(self, messages: Sequence[Outgoing]) -> set[str]:
         try:
             channel = self._ready_channel()
             for message in messages:
@@ -90,7 +100,8 @@ class ConfirmedPublisher:
 
     def _ready_channel(self) -> Channel:
         if self._channel is None:
-            connection = connect(self._amqp_uri)
+            # nobody reads this connection while it is idle, so nobody could answer heartbeats: TCP keepalive instead
+            connection = connect(self._amqp_uri, heartbeat=0)
             connection.connect()
             channel = connection.channel()
             declare_all(channel, self._prefix, self._retry_delays)
