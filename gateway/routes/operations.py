@@ -2,8 +2,9 @@
 
 from apiflask import APIBlueprint
 from flask import Response
+from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.dependencies import upstream
+from gateway.dependencies import parts, upstream
 from gateway.schemas import Out, to_json
 
 blueprint = APIBlueprint("operations", __name__, tag="Operations")
@@ -33,7 +34,15 @@ def live() -> dict[str, str]:
 @blueprint.output(Ready)
 def ready() -> Response:
     """Whether each service answers; 503 while one does not."""
-    services = upstream().ready()
+    services = {"accounts": _accounts_answer(), **upstream().ready()}
     everything = all(services.values())
     body = Ready(status="ok" if everything else "degraded", services=services)
     return Response(to_json(body), status=200 if everything else 503, content_type="application/json")
+
+
+def _accounts_answer() -> bool:
+    try:
+        parts().database.ping()
+    except SQLAlchemyError:
+        return False
+    return True
