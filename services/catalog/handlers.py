@@ -434,7 +434,8 @@ def _reserve_slug(unit_of_work: UnitOfWork, slug: str, course_id: UUID) -> None:
 
 def _reserve_free_slug(unit_of_work: UnitOfWork, base: str, course_id: UUID) -> str:
     """Make the first free slug the course's own; who loses a race for one takes the next."""
-    found = select(course_slugs.c.slug).where(course_slugs.c.slug.startswith(base[:40], autoescape=True))
+    first = next(candidates(base, ()))
+    found = select(course_slugs.c.slug).where(course_slugs.c.slug.startswith(first[:40]))
     taken = frozenset(unit_of_work.connection.execute(found).scalars())
     for slug in candidates(base, taken):
         made = unit_of_work.connection.execute(

@@ -43,6 +43,11 @@ def test_a_cue_out_of_order_is_named(cues: list[Cue], data: st.DataObject) -> No
     ]
 
 
+def test_every_cue_that_starts_before_an_earlier_one_is_named() -> None:
+    cues = [Cue(start, start + 1, "Bonjour") for start in (5, 1, 3, 5)]
+    assert [refusal.pointer for refusal in check_cues(cues, None)] == ["/cues/1", "/cues/2"]
+
+
 @given(ordered_cues, st.integers(1, 3600))
 def test_every_cue_past_the_video_is_named_and_no_other(cues: list[Cue], seconds: int) -> None:
     past = [f"/cues/{index}" for index, cue in enumerate(cues) if cue.end_seconds >= seconds + 1]
