@@ -66,6 +66,11 @@ def eventually(found: Callable[[], Any], patience: float = 10.0) -> Any:
 def academy() -> Iterator[AcademyUnderTest]:
     with AcademyUnderTest({"LOG_LEVEL": "warning"}) as academy:
         yield academy
+        # whatever the tests sent or broke, nothing was a fault of ours
+        for name in ("gateway", "catalog", "progress", "gamification"):
+            lines = academy.log(name).splitlines()
+            faults = [line for line in lines if '"level":"error"' in line or "Traceback" in line]
+            assert not faults, f"{name}: {faults[:3]}"
 
 
 @pytest.fixture(scope="session")
