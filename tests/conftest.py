@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from chassis.settings import Settings
@@ -17,6 +18,10 @@ DatabaseFactory = Callable[[str], str]
 SettingsFactory = Callable[..., Settings]
 
 _containers = contextlib.ExitStack()
+
+# A busy machine makes an example slow, not wrong.
+hypothesis.settings.register_profile("academy", deadline=None)
+hypothesis.settings.load_profile("academy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
