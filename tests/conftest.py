@@ -20,7 +20,7 @@ SettingsFactory = Callable[..., Settings]
 _containers = contextlib.ExitStack()
 
 # A busy machine makes an example slow, not wrong.
-hypothesis.settings.register_profile("academy", deadline=None)
+hypothesis.settings.register_profile("academy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("academy")
 
 

@@ -205,7 +205,7 @@ def test_an_order_of_another_course_is_refused_and_changes_nothing(catalogue: Ca
     assert len(catalogue.told()) == before
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_after_any_orders_and_deletions_positions_run_from_one(catalogue: Catalogue, data: st.DataObject) -> None:
     course = catalogue.course()
