@@ -73,13 +73,23 @@ def test_a_silent_service_is_left_alone_after_a_few_silences_in_a_row(upstream: 
     assert error.members == {"retry_after": 3}
 
 
-def test_one_silence_between_answers_opens_nothing(upstream: Upstream, client: FakeClient) -> None:
+def test_silences_between_answers_open_nothing(upstream: Upstream, client: FakeClient) -> None:
     for _ in range(5):
         client.answer = client.silence
         fail(upstream)
         fail(upstream)
         client.answer = lambda deadline: "here"
         assert upstream.call("catalog", "method") == "here"
+
+
+def test_a_refusal_is_an_answer_too(upstream: Upstream, client: FakeClient) -> None:
+    for _ in range(5):
+        client.answer = client.silence
+        fail(upstream)
+        fail(upstream)
+        client.answer = client.refuse(NotFound())
+        with pytest.raises(NotFound):
+            upstream.call("catalog", "method")
 
 
 def test_after_some_seconds_one_trial_goes_through_and_an_answer_closes_the_circuit(
