@@ -1,5 +1,6 @@
 """Logs as JSON lines with the ids of the present work, and the metrics that all processes share."""
 
+import json
 import logging
 import sys
 from typing import Any
@@ -24,7 +25,11 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def _render(_logger: Any, _name: str, line: Any) -> bytes:
-    return _encode(line)
+    try:
+        return _encode(line)
+    except (TypeError, ValueError):
+        # half a surrogate pair in a quoted text, for instance: a line of the log must never break the work
+        return json.dumps(line, default=repr).encode()
 
 
 def configure_logs(process: str, level: str = "info") -> None:

@@ -42,8 +42,8 @@ def list_dead_letters(settings: Settings, queue: str | None = None) -> list[Dead
         for consumer in _chosen(queue):
             messages = _take_all(channel, dead_letter_queue_name(settings.bus_prefix, consumer))
             found += [_describe(consumer.name, message) for message in messages]
-            if messages:
-                channel.basic_nack(messages[-1].delivery_tag, multiple=True, requeue=True)
+            for message in messages:
+                channel.basic_reject(message.delivery_tag, requeue=True)
     return found
 
 

@@ -118,11 +118,11 @@ class EventConsumer(Entrypoint):
                     self._settle_batch(current)
 
     def _settle_batch(self, messages: list[Any]) -> None:
+        left = list(messages)
         pause = 0.1
-        while True:
+        while left:
             try:
-                self._process(messages)
-                break
+                self._process(left)
             except Exception as error:
                 if not (is_database_away(error) or isinstance(error, BrokerAway)):
                     raise
@@ -134,23 +134,24 @@ class EventConsumer(Entrypoint):
         # taken in the order of delivery, so the last tag stands for all of them
         self.consumer.settle(messages[-1], len(messages), multiple=True)
 
-    def _process(self, messages: list[Any]) -> None:
+    def _process(self, left: list[Any]) -> None:
+        """Take out of `left` what is handled, put off or buried, so that nothing is done again after a pause."""
         received: list[_Received] = []
-        for message in messages:
+        for message in list(left):
             try:
                 received.append(_Received(message, Delivery(*read(message.body))))
             except Undecodable as error:
                 self._bury(message, error)
-        if not received:
-            return
-        try:
-            self._handle(received)
-            return
-        except Exception as error:
-            if is_database_away(error):
-                raise
-            if len(received) > 1:
-                _log.warning("a batch failed; each event alone", queue=self.queue.name, reason=str(error))
+                left.remove(message)
+        if len(received) > 1:
+            try:
+                self._handle(received)
+                left.clear()
+                return
+            except Exception as error:
+                if is_database_away(error):
+                    raise
+                _log.warning("a batch failed; each event alone", queue=self.queue.name, reason=_reason(error))
         for one in received:
             try:
                 self._handle([one])
@@ -158,6 +159,7 @@ class EventConsumer(Entrypoint):
                 if is_database_away(error):
                     raise
                 self._put_off(one.message, error)
+            left.remove(one.message)
 
     def _handle(self, received: Sequence[_Received]) -> None:
         began = time.perf_counter()
@@ -196,7 +198,7 @@ class EventConsumer(Entrypoint):
         outcome.wait()
 
     def _put_off(self, message: Any, error: Exception) -> None:
-        attempt = int(message.headers.get(ATTEMPT_HEADER, 0))
+        attempt = _attempts(message)
         delays = self._settings.bus_retry_delays
         if attempt >= len(delays):
             self._bury(message, error)
@@ -221,7 +223,7 @@ class EventConsumer(Entrypoint):
                     routing_key=queue,
                     body=message.body.encode() if isinstance(message.body, str) else bytes(message.body),
                     content_type=message.content_type or "application/octet-stream",
-                    headers={**_kept_headers(message.headers), **headers},
+                    headers=headers,
                 )
             ]
         )
@@ -229,12 +231,14 @@ class EventConsumer(Entrypoint):
             raise BrokerAway(f"the queue {queue} is missing")
 
 
-def _kept_headers(headers: dict[str, Any]) -> dict[str, Any]:
-    return {name: headers[name] for name in (ATTEMPT_HEADER,) if name in headers}
+def _attempts(message: Any) -> int:
+    counted = message.headers.get(ATTEMPT_HEADER)
+    return counted if isinstance(counted, int) else 0
 
 
 def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
+    # a header must be valid UTF-8, whatever the error quotes
+    return f"{type(error).__name__}: {error}"[:500].encode(errors="backslashreplace").decode()
 
 
 def _trace_of(deliveries: list[Delivery]) -> Trace:
@@ -248,7 +252,7 @@ def _report(outcome: GreenEvent, _context: Any, result: Any, exc_info: Any) -> t
     if exc_info is None:
         outcome.send(None)
     else:
-        outcome.send_exception(exc_info[1])
+        outcome.send_exception(*exc_info)
     return result, None
 
 

@@ -24,7 +24,11 @@ class Door:
         """A door before the server that the URL names, and the URL that leads through it."""
         parts = make_url(url)
         door = cls(parts.host or "127.0.0.1", parts.port or 5432)
-        return door, parts.set(host="127.0.0.1", port=door.port).render_as_string(hide_password=False)
+        return door, door.url_of(url)
+
+    def url_of(self, url: str) -> str:
+        """The URL, leading through this door."""
+        return make_url(url).set(host="127.0.0.1", port=self.port).render_as_string(hide_password=False)
 
     def shut(self) -> None:
         """Break every connection and refuse new ones."""

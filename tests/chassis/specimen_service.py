@@ -117,7 +117,7 @@ class Specimen(Service):
         wish, _, value = event.time_zone.partition(":")
         self._effect_in(unit_of_work, str(event.lesson_id), batch)
         if wish == "poison":
-            raise ValueError(value)
+            raise ValueError(value.encode().decode("unicode_escape"))
         if wish == "fail-first" and self._attempts(delivery) <= int(value):
             raise ValueError(f"attempt {self._attempts(delivery)} of more than {value}")
         if wish == "sleep":
