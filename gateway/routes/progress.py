@@ -115,5 +115,4 @@ def _is_ours(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    # browsers read a backslash as a slash, so that the host could be another than the one parsed here
-    return f"{parts.scheme}://{parts.netloc}" in settings().front_origins and "\\" not in url
+    return f"{parts.scheme}://{parts.netloc}" in settings().front_origins
