@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from chassis.local import lifecycle
 from chassis.local.infrastructure import Infrastructure
 from chassis.local.places import CHECKOUT, STATE, remove_empty_parents
 from chassis.local.processes import StartError
@@ -37,6 +39,7 @@ def main(arguments: list[str]) -> int:
     """Run `lint`, or `test` (with arguments: only pytest, with them); return the exit status."""
     begun = time.monotonic()
     command, *rest = arguments
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if command == "lint":
             failed = lint()
@@ -116,6 +119,7 @@ def _servers() -> Iterator[dict[str, str]]:
             own.start()
         yield {**environment, DATABASE_VARIABLE: own.database_url, AMQP_VARIABLE: own.amqp_uri}
     finally:
+        lifecycle.sweep_tests()
         own.remove()
         shutil.rmtree(STATE / name, ignore_errors=True)
         remove_empty_parents(STATE / name)

@@ -13,8 +13,8 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from chassis.bus.broker import connect, dead_letter_queue_name, delay_queue_name, event_queue_name, rpc_queue
-from chassis.local import rabbitmq
-from chassis.local.infrastructure import Infrastructure, locked
+from chassis.local import lifecycle, rabbitmq
+from chassis.local.infrastructure import Infrastructure, locked, taken
 from chassis.local.places import CHECKOUT, STATE
 from chassis.local.processes import wait_until
 from chassis.local.supervisor import service_names
@@ -24,6 +24,10 @@ from contracts import topology
 DATABASE_VARIABLE = "TANKA_TEST_DATABASE_URL"
 AMQP_VARIABLE = "TANKA_TEST_AMQP_URI"
 CONTAINERS_VARIABLE = "TANKA_TEST_CONTAINERS"
+
+
+_in_use = contextlib.ExitStack()
+"""Held until the test run ends, so that `./tanka down` leaves it its servers."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,9 @@ def servers() -> Servers:
 
 def shared_pair(database_url: str | None = None, amqp_uri: str | None = None) -> Infrastructure:
     """Return the background pair of this checkout, started anew when it does not answer. `./tanka down` ends it."""
-    state = STATE / "test"
-    with locked(STATE / "test.lock"):
-        pair = Infrastructure(state, "test", print, True, database_url, amqp_uri)
+    _in_use.enter_context(taken(STATE / lifecycle.TESTS_IN_USE, shared=True))
+    with locked(STATE / lifecycle.TESTS_LOCK):
+        pair = Infrastructure(STATE / lifecycle.TESTS, lifecycle.TESTS, print, True, database_url, amqp_uri)
         # A pair that runs but is slow to answer is in use by others: it is given time before it is thrown away.
         if not wait_until(pair.answers, 30 if pair.alive() else 0):
             pair.remove()

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,19 @@ def locked(path: Path) -> Iterator[None]:
     with open(path, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def taken(path: Path, shared: bool = False) -> Iterator[bool]:
+    """Yield whether nobody else holds the lock file `path`, and hold it meanwhile; `shared` goes with others shared."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as lock:
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def read_private(path: Path) -> dict[str, Any]:
@@ -88,6 +102,7 @@ class Infrastructure:
         servers = [server for server in (self.postgres, self.broker) if server is not None]
         if not servers:
             return
+        self.save()
         with ThreadPoolExecutor(len(servers)) as pool:
             attempts = [pool.submit(server.start) for server in servers]
         try:
@@ -97,6 +112,11 @@ class Infrastructure:
             self.stop()
             raise
         self.save()
+
+    def owned(self) -> bool:
+        """Return whether the process that started it is still there to stop it."""
+        owner = ProcessIdentity.from_kept(read_private(self._file).get("owner"))
+        return owner is not None and owner.alive()
 
     def alive(self) -> bool:
         """Return whether all that we run is alive, answering or not."""
@@ -124,7 +144,7 @@ class Infrastructure:
 
     def save(self) -> None:
         """Keep passwords, ports and ids for the next command."""
-        kept: dict[str, Any] = {}
+        kept: dict[str, Any] = {"owner": ProcessIdentity.of(os.getpid()).kept()}
         if self.postgres is not None:
             kept["postgres"] = {
                 "password": self.postgres.password,

@@ -1,7 +1,6 @@
 """What `up`, `down`, `status` and `demo` do for the academy of this checkout."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -9,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from chassis.local.infrastructure import Infrastructure, locked, read_private, write_private
+from chassis.local.infrastructure import Infrastructure, locked, read_private, taken, write_private
 from chassis.local.keys import kept_keys
 from chassis.local.places import CHECKOUT, STATE, make_directory
 from chassis.local.processes import ProcessIdentity, StartError, last_lines, port_is_free, spawn, wait_until
@@ -26,6 +24,10 @@ from chassis.local.supervisor import GATEWAY, SERVICE_PATIENCE, StoppedError, Su
 from chassis.settings import Settings, SettingsError
 
 NAME = "academy"
+UP_LOCK = "up.lock"
+TESTS, TESTS_LOCK, TESTS_IN_USE = "test", "test.lock", "test.in-use"
+"""The servers that single test runs share: their folder, its lock, and the lock that all these runs hold together."""
+
 DOWN_PATIENCE = 90.0
 DEMO_PASSWORD = "tanka-azerty"  # noqa: S105
 DEMO_ACCOUNTS = (
@@ -39,7 +41,7 @@ NOT_RUNNING = "The academy is not running: ./tanka up starts it."
 def up(port: int, with_demo: bool) -> None:
     """Start the academy and keep it running until it is told to stop; StartError when it cannot start."""
     report = TerminalReport()
-    with _only_one() as first:
+    with taken(STATE / UP_LOCK) as first:
         if not first:
             _say_already_up(report.console)
             return
@@ -76,7 +78,7 @@ def up(port: int, with_demo: bool) -> None:
 def up_detached(port: int, with_demo: bool) -> None:
     """Start the academy in the background; return when it is ready, StartError when it does not get so."""
     console = Console(highlight=False, soft_wrap=True)
-    with _only_one() as first:
+    with taken(STATE / UP_LOCK) as first:
         if not first:
             _say_already_up(console)
             return
@@ -110,14 +112,18 @@ def down() -> None:
         with console.status("Stopping the academy"):
             supervisor.end(DOWN_PATIENCE)
     remnants = _stop_remnants(STATE)
-    for state in [STATE / "test", *STATE.glob("test-*")]:
-        with locked(STATE / "test.lock"):
-            kept = ProcessIdentity.from_kept(_kept(state).get("supervisor"))
-            if state.is_dir() and (kept is None or not kept.alive()):
-                _stop_remnants(state)
-                _infrastructure(state, state.name).remove()
-                shutil.rmtree(state, ignore_errors=True)
+    with locked(STATE / TESTS_LOCK), taken(STATE / TESTS_IN_USE) as unused:
+        if unused:
+            _remove_test_servers(STATE / TESTS)
+    sweep_tests()
     console.print("Stopped" if running or remnants else "The academy was not running")
+
+
+def sweep_tests() -> None:
+    """Remove the servers and academies of test runs that were killed before they could do so themselves."""
+    for state in STATE.glob(f"{TESTS}-*"):
+        if state.is_dir() and not _infrastructure(state, state.name).owned():
+            _remove_test_servers(state)
 
 
 def status() -> bool:
@@ -185,19 +191,6 @@ def memory_of(pid: int, deep: bool = True) -> int:
     return total
 
 
-@contextlib.contextmanager
-def _only_one() -> Iterator[bool]:
-    """Yield whether we are the only `up` of this checkout, and stay so while the block lasts."""
-    make_directory(STATE)
-    with open(STATE / "up.lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-
-
 def _kept(state: Path = STATE) -> dict[str, Any]:
     return read_private(state / "academy.json")
 
@@ -249,6 +242,12 @@ def _stop_remnants(state: Path) -> bool:
             server.stop()
     (state / "academy.json").unlink(missing_ok=True)
     return found
+
+
+def _remove_test_servers(state: Path) -> None:
+    _stop_remnants(state)
+    _infrastructure(state, state.name).remove()
+    shutil.rmtree(state, ignore_errors=True)
 
 
 def _load_demo_once(supervisor: Supervisor, report: TerminalReport) -> None:
