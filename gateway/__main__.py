@@ -1,4 +1,4 @@
-"""`python -m gateway`: the gateway's worker processes under granian, until SIGTERM, which lets requests under way end."""
+"""`python -m gateway`: the gateway's worker processes under granian, until SIGTERM; requests under way are finished."""
 
 import contextlib
 import os

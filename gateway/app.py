@@ -38,8 +38,9 @@ class Gateway(APIFlask):
             spec_path="/v1/openapi.json",
             docs_path=None,
             json_errors=False,
-            static_folder=None,
+            static_folder=cast(str, None),
         )
+        self.url_map.merge_slashes = False
         self.parts = Parts(settings, dependencies)
         self.extensions[EXTENSION] = self.parts
         self._wrapping = Wrapping(settings)
@@ -56,7 +57,7 @@ class Gateway(APIFlask):
             _refuse_unreadable()
             return self.parts.idempotency.answer(request, _scope(), super().full_dispatch_request)
         except Exception as error:
-            return cast(Response, self.finalize_request(self.handle_user_exception(error), from_error_handler=True))
+            return self.finalize_request(self.handle_user_exception(error), from_error_handler=True)
 
 
 def create_app(settings: Settings, dependencies: Dependencies) -> Gateway:

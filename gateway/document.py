@@ -90,7 +90,8 @@ def register(app: APIFlask) -> None:
     )
 
     @app.spec_processor
-    def complete(spec: dict[str, Any]) -> dict[str, Any]:
+    def complete(spec: dict[str, Any] | str) -> dict[str, Any] | str:
+        assert isinstance(spec, dict)
         spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())
         spec["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
         for rule in app.url_map.iter_rules():

@@ -162,7 +162,7 @@ def log_out(unit_of_work: UnitOfWork, user_id: UUID, token: str, now: datetime) 
 def change_password(
     unit_of_work: UnitOfWork, account: Account, password_hash: str, session_id: UUID, now: datetime
 ) -> None:
-    """Replace the password that was just checked, and end every other log-in. Raises `Conflict` when it has changed since."""
+    """Replace the password that was just checked, and end every other log-in. Raises `Conflict` when it has changed."""
     changed = unit_of_work.connection.execute(
         update(users)
         .where(users.c.id == account.id, users.c.password_hash == account.password_hash)
@@ -234,7 +234,7 @@ def update_account(unit_of_work: UnitOfWork, user_id: UUID, changes: dict[str, A
 
 
 def set_role(unit_of_work: UnitOfWork, user_id: UUID, role: Role) -> Account:
-    """The account in its new role. Raises `NotFound`, and `Conflict` (last-admin) rather than leave nobody in charge."""
+    """The account in its new role. Raises `NotFound`, and `Conflict` (last-admin) to leave nobody in charge."""
     admins = select(users.c.id).where(users.c.role == "admin", users.c.status == "active").order_by(users.c.id)
     in_charge = set(unit_of_work.connection.execute(admins.with_for_update()).scalars())
     account = _locked(unit_of_work, user_id)
@@ -254,9 +254,7 @@ def keep_image(unit_of_work: UnitOfWork, owner_id: UUID, media_type: str, conten
     return image_id
 
 
-def _new_pair(
-    unit_of_work: UnitOfWork, user_id: UUID, session_id: UUID, now: datetime, issue: IssueAccess
-) -> Pair:
+def _new_pair(unit_of_work: UnitOfWork, user_id: UUID, session_id: UUID, now: datetime, issue: IssueAccess) -> Pair:
     token = secrets.token_urlsafe(32)
     unit_of_work.connection.execute(
         insert(refresh_tokens).values(digest=digest(token), session_id=session_id, expires_at=now + REFRESH_LIFETIME)

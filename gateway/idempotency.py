@@ -50,7 +50,7 @@ class IdempotencyKeys:
         self._now = now
 
     def answer(self, request: Request, scope: str, run: Callable[[], Response]) -> Response:
-        """What `run` answers, or answered before. Raises `Conflict` while it runs elsewhere, `Invalid` for another body."""
+        """What `run` answers or answered before. Raises `Conflict` while it runs, `Invalid` for another body."""
         key = request.headers[HEADER]
         if not 1 <= len(key) <= _LONGEST or not key.isascii() or not key.isprintable():
             raise Invalid(errors=(FieldError(f"/{HEADER}", "idempotency-key"),))

@@ -19,7 +19,7 @@ class _Lenient(dict[str, Any]):
 
 @cache
 def catalogue(language: Language) -> dict[str, str]:
-    """Every message of a language by its id (`problem.<slug>.title` and `.detail`, `field.<code>`, `word.<code>`, `mail.*`)."""
+    """Every message by its id: `problem.<slug>.title`, `.detail`, `field.<code>`, `word.<code>`, `mail.*`."""
     with (_LOCALES / language / "LC_MESSAGES" / "gateway.po").open("rb") as file:
         messages = read_po(file, locale=language)
     return {str(message.id): str(message.string) for message in messages if message.id and message.string}

@@ -1,4 +1,4 @@
-"""The people as a gateway process knows them at this moment: kept in memory, dropped when `accounts.user_changed` is heard."""
+"""The people as a gateway process knows them: kept in memory, dropped when `accounts.user_changed` is heard."""
 
 import threading
 import time

@@ -57,7 +57,8 @@ class UnsupportedMediaType(ServiceError):
 
 
 _BY_STATUS: dict[int, type[ServiceError]] = {
-    error.status: error for error in (BadRequest, MethodNotAllowed, NotFound, TooLarge, UnsupportedMediaType, TooManyRequests)
+    error.status: error
+    for error in (BadRequest, MethodNotAllowed, NotFound, TooLarge, UnsupportedMediaType, TooManyRequests)
 }
 
 
@@ -67,13 +68,20 @@ def problem_response(error: ServiceError) -> Response:
     slug = error.problem
     document: dict[str, Any] = {
         "type": f"/problems/{slug}",
-        "title": say(f"problem.{slug}.title", language, error.members, otherwise=f"problem.{error.default_problem}.title"),
+        "title": say(
+            f"problem.{slug}.title", language, error.members, otherwise=f"problem.{error.default_problem}.title"
+        ),
         "status": error.status,
-        "detail": say(f"problem.{slug}.detail", language, error.members, otherwise=f"problem.{error.default_problem}.detail"),
+        "detail": say(
+            f"problem.{slug}.detail", language, error.members, otherwise=f"problem.{error.default_problem}.detail"
+        ),
     }
     if error.errors or error.status == 422:
         document["errors"] = [
-            {"pointer": field.pointer, "detail": say(f"field.{field.code}", language, field.parameters, otherwise="field.invalid")}
+            {
+                "pointer": field.pointer,
+                "detail": say(f"field.{field.code}", language, field.parameters, otherwise="field.invalid"),
+            }
             for field in error.errors
         ]
     document.update((name, value) for name, value in error.members.items() if name not in (*document, "retry_after"))
@@ -83,7 +91,9 @@ def problem_response(error: ServiceError) -> Response:
     response.vary.add("Accept-Language")
     if error.status == 401:
         given = "Authorization" in request.headers
-        response.headers["WWW-Authenticate"] = 'Bearer realm="tanka", error="invalid_token"' if given else 'Bearer realm="tanka"'
+        response.headers["WWW-Authenticate"] = (
+            'Bearer realm="tanka", error="invalid_token"' if given else 'Bearer realm="tanka"'
+        )
     if error.status in (429, 503):
         response.headers["Retry-After"] = str(error.members.get("retry_after", RETRY_AFTER_SECONDS))
     return response

@@ -66,8 +66,10 @@ def accounts_page(
     text: str | None = None,
     role: str | None = None,
 ) -> list[Account]:
-    """Up to `limit` accounts, newest first, `after` being the creation and id of the last one seen; `text` is looked for
-    in addresses and names, in any case."""
+    """Up to `limit` accounts, newest first, from `after` on: the creation and id of the last one seen.
+
+    `text` is looked for in addresses and names, in any case.
+    """
     statement = select(*COLUMNS).where(users.c.status == "active")
     if after is not None:
         statement = statement.where(tuple_(users.c.created_at, users.c.id) < after)

@@ -37,7 +37,9 @@ class Out(BaseModel):
 
 
 def _single_line(text: str) -> str:
-    if any(character in text for character in "\n\r\t\u2028\u2029") or any("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" for c in text):
+    if any(character in text for character in "\n\r\t\u2028\u2029") or any(
+        "\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" for c in text
+    ):
         raise PydanticCustomError("single-line", "must be one line")
     return text
 
@@ -59,7 +61,7 @@ def _zones() -> frozenset[str]:
 
 
 Line = Annotated[str, AfterValidator(_single_line)]
-"""Text of one line, without direction overrides. Give it a length: `Annotated[Line, Field(min_length=1, max_length=80)]`."""
+"""Text of one line, without direction overrides. Give it a length: `Annotated[Line, Field(max_length=80)]`."""
 
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
 """The name of an IANA time zone."""
@@ -67,7 +69,11 @@ TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
 
 def optional() -> Any:
     """For a field that may be left out but not be null; whether it was given is in `model_fields_set`."""
-    return Field(default=None, json_schema_extra=lambda schema: schema.pop("default", None))
+    return Field(default=None, json_schema_extra=_without_default)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
 
 
 class Page(In):
@@ -137,7 +143,9 @@ def field_error(error: ErrorDetails) -> FieldError:
 
 
 def _refuse(error: ValidationError) -> Invalid:
-    return Invalid(errors=tuple(field_error(item) for item in error.errors(include_url=False, include_input=False)[:50]))
+    return Invalid(
+        errors=tuple(field_error(item) for item in error.errors(include_url=False, include_input=False)[:50])
+    )
 
 
 def clean(value: Any, pointer: str = "", depth: int = 0) -> Any:

@@ -43,9 +43,7 @@ def new_signing_key() -> str:
     """A new private key as PEM."""
     return (
         Ed25519PrivateKey.generate()
-        .private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         .decode()
     )
 
@@ -175,7 +173,5 @@ def _key_id(key: Ed25519PublicKey) -> str:
 
 
 def _secret(key: Ed25519PrivateKey) -> bytes:
-    raw = key.private_bytes(
-        serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
-    )
+    raw = key.private_bytes(serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())
     return hashlib.sha256(b"tanka/secret" + raw).digest()

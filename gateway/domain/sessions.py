@@ -29,7 +29,7 @@ class Refresh(Enum):
 
 
 def judge(token: RefreshToken, now: datetime, retry_key: bytes | None) -> Refresh:
-    """What is to be done: a token is used once; the same request again within a minute is a phone that lost the answer."""
+    """What is to be done: a token is used once; the same request within a minute is a phone that lost the answer."""
     if token.revoked:
         return Refresh.REFUSE
     if token.used_at is not None:

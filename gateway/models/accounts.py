@@ -8,7 +8,7 @@ from uuid import UUID
 
 from apiflask.fields import UploadFile
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from contracts.events.accounts import Role
@@ -133,7 +133,7 @@ class UsersQuery(Page):
 class ImageIn(In):
     """A picture: PNG, JPEG or WebP, at most 8 MiB."""
 
-    model_config = {**In.model_config, "arbitrary_types_allowed": True}
+    model_config = ConfigDict(arbitrary_types_allowed=True)
     image: UploadFile
 
 

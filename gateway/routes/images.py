@@ -16,9 +16,12 @@ from gateway.pictures import reencode
 
 blueprint = APIBlueprint("images", __name__, url_prefix="/v1", tag="Images")
 
-_BINARY: dict[str, Any] = {
+_BINARY: dict[str, dict[str, Any]] = {
     media_type: {"schema": {"type": "string", "format": "binary"}}
     for media_type in ("image/png", "image/jpeg", "image/webp")
+}
+_ANSWERS: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
+    200: {"description": "The picture", "content": _BINARY}
 }
 
 
@@ -39,7 +42,7 @@ def upload_image(files_data: models.ImageIn) -> tuple[dict[str, str], int, dict[
 
 
 @blueprint.get("/images/<uuid:image_id>")
-@blueprint.doc(responses={200: {"description": "The picture", "content": _BINARY}})
+@blueprint.doc(responses=_ANSWERS)
 def get_image(image_id: UUID) -> Response:
     """A picture; it never changes."""
     with parts().database.single_statement() as unit_of_work:

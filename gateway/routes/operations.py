@@ -1,5 +1,7 @@
 """Whether the gateway and the services behind it answer."""
 
+from typing import Any
+
 from apiflask import APIBlueprint
 from flask import Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +25,14 @@ class Ready(Out):
     services: dict[str, bool]
 
 
+_DEGRADED: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
+    503: {
+        "description": "One of them does not",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ready"}}},
+    }
+}
+
+
 @blueprint.get("/health/live")
 @blueprint.output(Live)
 def live() -> dict[str, str]:
@@ -32,6 +42,7 @@ def live() -> dict[str, str]:
 
 @blueprint.get("/health/ready")
 @blueprint.output(Ready)
+@blueprint.doc(responses=_DEGRADED)
 def ready() -> Response:
     """Whether each service answers; 503 while one does not."""
     services = {"accounts": _accounts_answer(), **upstream().ready()}

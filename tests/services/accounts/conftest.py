@@ -82,9 +82,7 @@ class Someone:
         self.refresh: str = ""
         self.user: dict[str, Any] = {}
 
-    def call(
-        self, method: str, path: str, json: Any = None, *, key: str | None = None, **options: Any
-    ) -> TestResponse:
+    def call(self, method: str, path: str, json: Any = None, *, key: str | None = None, **options: Any) -> TestResponse:
         """One request; `key` is its Idempotency-Key."""
         headers = dict(options.pop("headers", {}))
         if self.access is not None:
@@ -94,9 +92,7 @@ class Someone:
         client: FlaskClient = self._app.test_client()
         if json is not None:
             options["json"] = json
-        return client.open(
-            path, method=method, headers=headers, environ_base={"REMOTE_ADDR": self.address}, **options
-        )
+        return client.open(path, method=method, headers=headers, environ_base={"REMOTE_ADDR": self.address}, **options)
 
     def get(self, path: str, **options: Any) -> TestResponse:
         """A read."""

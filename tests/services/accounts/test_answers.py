@@ -153,7 +153,16 @@ def test_metrics_are_not_on_the_public_port(someone: Make) -> None:
 
 @pytest.mark.parametrize(
     ("header", "status"),
-    [(None, 200), ('"v1"', 304), ('W/"v1"', 304), ('"v0", "v1"', 304), ("*", 304), ('"v2"', 200), ("v1", 200), ("", 200)],
+    [
+        (None, 200),
+        ('"v1"', 304),
+        ('W/"v1"', 304),
+        ('"v0", "v1"', 304),
+        ("*", 304),
+        ('"v2"', 200),
+        ("v1", 200),
+        ("", 200),
+    ],
 )
 def test_who_has_the_page_already_gets_304(app: Gateway, someone: Make, header: str | None, status: int) -> None:
     app.add_url_rule("/page", "page", lambda: shared_response(json.dumps([1]).encode(), '"v1"'))

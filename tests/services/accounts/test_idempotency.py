@@ -106,7 +106,9 @@ def test_a_key_is_ones_own_and_of_one_route(ber: Someone, someone: Callable[...,
 
 
 def test_without_a_log_in_a_key_belongs_to_the_address(someone: Callable[..., Someone], counted: Counted) -> None:
-    answers = [someone(address).post("/count-public", key="k").text for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1")]
+    answers = [
+        someone(address).post("/count-public", key="k").text for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1")
+    ]
 
     assert answers == ["1", "2", "1"]
 
@@ -217,8 +219,8 @@ def test_a_registration_sent_again_logs_in_the_same_account(
 def test_a_form_sent_again_may_have_another_boundary(ber: Someone, counted: Counted) -> None:
     def send(boundary: str, value: str) -> int:
         body = (
-            f"--{boundary}\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{value}\r\n"
-            f"--{boundary}\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\nfile\r\n--{boundary}--\r\n"
+            f'--{boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\n{value}\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\nfile\r\n--{boundary}--\r\n'
         )
         return ber.post(
             "/count", key="k", data=body, content_type=f"multipart/form-data; boundary={boundary}"

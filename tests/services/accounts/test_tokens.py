@@ -91,7 +91,10 @@ FORGERIES: dict[str, Forge] = {
         headers={"kid": _key_id(app), "typ": "at+jwt"},
     ),
     "ECDSA": lambda app, claims, _: jwt.encode(
-        claims, ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", headers={"kid": _key_id(app), "typ": "at+jwt"}
+        claims,
+        ec.generate_private_key(ec.SECP256R1()),
+        algorithm="ES256",
+        headers={"kid": _key_id(app), "typ": "at+jwt"},
     ),
     "another type of token": lambda app, claims, _: _signed(app, claims, typ="JWT"),
     "other claims under a good signature": lambda _app, claims, good: ".".join(

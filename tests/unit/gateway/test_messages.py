@@ -8,7 +8,6 @@ import pytest
 
 from contracts import errors as contract
 from gateway.messages import LANGUAGES, Language, catalogue, say
-from gateway.problems import BadRequest, MethodNotAllowed, TooLarge, UnsupportedMediaType
 
 ROOT = Path(__file__).parents[3]
 PLACES = ("chassis", "services", "gateway")
@@ -40,10 +39,7 @@ def _problems() -> set[str]:
     slugs = {
         _named(call, 0, "problem") for call in _calls() if isinstance(call.func, ast.Name) and call.func.id in REFUSALS
     }
-    defaults = {
-        kind.default_problem
-        for kind in (*contract.ServiceError.__subclasses__(), BadRequest, MethodNotAllowed, TooLarge, UnsupportedMediaType)
-    }
+    defaults = {kind.default_problem for kind in contract.ServiceError.__subclasses__()}
     learning = (ROOT / "services/progress/domain/access.py").read_text(encoding="utf-8")
     reasons = set(re.findall(r'^    [A-Z_]+ = "([a-z-]+)"', learning, re.MULTILINE)) - {"not-there"}
     return {slug for slug in slugs | defaults | reasons if slug is not None}
