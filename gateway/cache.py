@@ -17,8 +17,9 @@ from uuid import UUID
 from cachetools import LRUCache
 from prometheus_client import Counter
 
+from chassis.database import is_database_away
 from contracts.envelope import Envelope
-from contracts.errors import Unavailable
+from contracts.errors import Forbidden, InternalError, NotFound, Unavailable
 from contracts.events.accounts import UserChanged
 from contracts.events.base import Event
 from contracts.events.catalog import CourseChanged
@@ -120,7 +121,7 @@ class PageCache:
         """The kept page, or the one that `load` gives.
 
         Raises what `load` raises (then nothing is kept), and `Unavailable` when another thread's load of the same page
-        takes longer than `patience()`. An expired page is given as it is when `load` raises `Unavailable`.
+        takes longer than `patience()`. An expired page is given as it is when `load` finds a service or database away.
         """
         with self._lock:
             kept = self._store.get(key)
@@ -198,10 +199,11 @@ class PageCache:
             now = self._clock()
             if kept is None:
                 return None
-            if not isinstance(error, Unavailable):
+            if isinstance(error, NotFound | Forbidden):
                 del self._store[key]
                 return None
-            if now >= kept.usable_until:
+            is_away = isinstance(error, Unavailable | InternalError) or is_database_away(error)
+            if not is_away or now >= kept.usable_until:
                 return None
             kept.fresh_until = min(now + _PAUSE, kept.usable_until)
             return kept.page

@@ -21,7 +21,7 @@ REQUEST_BUDGET = 2.5
 """Seconds that all calls of one request may take together, so that it ends within 3 s."""
 SHORTEST_CALL = 0.05
 """Seconds below which a call is not worth beginning."""
-_PING = 0.5
+_PING = 1.0
 _SILENCE = 0.9
 """The part of the deadline after which "unavailable" means that nobody answered, not that the service said so."""
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import msgspec
+import psycopg
 import pytest
 
 from contracts.envelope import Envelope
-from contracts.errors import NotFound, Unavailable
+from contracts.errors import InternalError, NotFound, Unavailable
 from contracts.events.accounts import UserChanged
 from contracts.events.catalog import CourseChanged, Money
 from gateway.cache import COURSES, Page, PageCache, course_tag, page, person_tag
@@ -209,20 +210,29 @@ def test_an_expired_page_is_read_again(cache: PageCache, catalogue: Catalogue, c
 
 
 @pytest.mark.parametrize("expiry", ["time", "reconnection"])
-def test_while_the_service_is_silent_an_expired_page_is_given_up_to_its_longest_age(
-    cache: PageCache, catalogue: Catalogue, clock: FakeClock, expiry: str
+@pytest.mark.parametrize("away", [Unavailable(), InternalError(), psycopg.OperationalError("connection refused")])
+def test_while_what_is_behind_is_away_an_expired_page_is_given_up_to_its_longest_age(
+    cache: PageCache, catalogue: Catalogue, clock: FakeClock, expiry: str, away: Exception
 ) -> None:
     cache.read("key", catalogue.load, enough)
     if expiry == "time":
         clock.time += 61
     else:
         cache.drop_all()
-    catalogue.error = Unavailable()
+    catalogue.error = away
     assert b"before" in cache.read("key", catalogue.load, enough).body
     assert b"before" in cache.read("key", catalogue.load, enough).body
-    assert catalogue.asked == 2, "a silent service is not asked again at once"
+    assert catalogue.asked == 2, "it is not asked again at once"
     clock.time += 700
-    with pytest.raises(Unavailable):
+    with pytest.raises(type(away)):
+        cache.read("key", catalogue.load, enough)
+
+
+def test_a_fault_is_not_hidden_by_an_expired_page(cache: PageCache, catalogue: Catalogue, clock: FakeClock) -> None:
+    cache.read("key", catalogue.load, enough)
+    clock.time += 61
+    catalogue.error = ValueError("a fault")
+    with pytest.raises(ValueError, match="a fault"):
         cache.read("key", catalogue.load, enough)
 
 
