@@ -64,6 +64,7 @@ class Database:
             },
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def unit_of_work(self) -> Iterator[UnitOfWork]:
@@ -84,6 +85,12 @@ class Database:
             told = unit_of_work.record_events()
         if told:
             self.on_told()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """For several reads that must be of one instant."""
+        with self._snapshot.begin() as connection:
+            yield connection
 
     def ping(self) -> None:
         """Raise when the database does not answer."""

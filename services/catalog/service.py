@@ -106,8 +106,8 @@ class CatalogService(Service):
         """What `catalog.course_changed.v1` last told of a course, found by its id or by one of its lessons'."""
         if (course_id is None) == (lesson_id is None):
             raise Invalid(errors=(FieldError("/course_id", "exactly-one"), FieldError("/lesson_id", "exactly-one")))
-        with self.database.single_statement() as unit_of_work:
-            return queries.get_outline(unit_of_work.connection, course_id=course_id, lesson_id=lesson_id)
+        with self.database.snapshot() as connection:
+            return queries.get_outline(connection, course_id=course_id, lesson_id=lesson_id)
 
     @rpc
     def create_course(

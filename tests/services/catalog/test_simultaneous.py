@@ -85,6 +85,21 @@ def test_events_of_changes_at_once_are_each_one_larger_and_the_last_is_the_truth
     assert (events[-1].sequence, events[-1].event) == (state.sequence, state.course)
 
 
+def test_an_outline_read_while_lessons_are_added_is_that_of_its_sequence(catalogue: Catalogue) -> None:
+    course = catalogue.course()
+    chapter = catalogue.chapter(course)
+    before = 2
+
+    def read() -> bool:
+        with catalogue.database.snapshot() as connection:
+            state = queries.get_outline(connection, course_id=course.id)
+        return len(state.course.chapters[0].lessons) == state.sequence - before
+
+    add = [lambda: catalogue.lesson(chapter) for _ in range(3 * AT_ONCE)]
+    found = at_once([*add, *[lambda: all(read() for _ in range(20))] * 3])
+    assert found[-3:] == [True, True, True]
+
+
 @pytest.mark.parametrize("attempt", range(5))
 def test_the_last_two_lessons_of_a_published_course_cannot_both_go(catalogue: Catalogue, attempt: int) -> None:
     course = catalogue.published(lessons=2)
