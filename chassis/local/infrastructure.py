@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -135,11 +136,11 @@ class Infrastructure:
             self.save()
 
     def remove(self) -> None:
-        """Stop both and delete their data."""
+        """Stop both and delete their data, logs and state."""
         for server in (self.broker, self.postgres):
             if server is not None:
                 server.remove()
-        self._file.unlink(missing_ok=True)
+        shutil.rmtree(self.state, ignore_errors=True)
         remove_empty_parents(self._file)
 
     def save(self) -> None:

@@ -47,6 +47,7 @@ def test_the_servers_of_a_living_run_are_left_alone() -> None:
         assert own.answers()
     finally:
         own.remove()
+    assert not (STATE / name).exists()
 
 
 def test_a_lock_that_tests_share_keeps_others_out_until_the_last_has_gone(tmp_path: Path) -> None:
