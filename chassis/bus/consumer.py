@@ -1,6 +1,7 @@
 """nameko's consumer, made to stop in order: it cancels, lets the work under way finish and acknowledge, then closes."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,7 @@ class DrainingConsumer(NamekoConsumer):
         self._declare = declare
         self._cancelling = False
         self._consumers: list[Any] = []
+        self._not_begun: list[Any] = []
         self._settled = threading.Condition()
         self._in_flight = 0
         self.channel: Channel | None = None
@@ -46,6 +48,11 @@ class DrainingConsumer(NamekoConsumer):
     def is_connected(self) -> bool:
         """Whether messages can arrive at present."""
         return self.channel is not None and self.channel.connection is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no more work may begin."""
+        return self._cancelling
 
     def establish_connection(self) -> Connection:
         connection: Connection = self.connection
@@ -76,10 +83,13 @@ class DrainingConsumer(NamekoConsumer):
             for consumer in self._consumers:
                 consumer.cancel()
             self._consumers = []
+            for message in self._not_begun:
+                message.channel.basic_reject(message.delivery_tag, requeue=True)
 
     def _receive(self, message: Any) -> None:
-        # a message that arrives while we stop is not begun: the broker gives it to another when the channel closes
+        # a message that arrives while we stop is not begun: once no more can come, it is given back for another
         if self._cancelling:
+            self._not_begun.append(message)
             return
         with self._settled:
             self._in_flight += 1
@@ -102,9 +112,18 @@ class DrainingConsumer(NamekoConsumer):
             self._in_flight -= count
             self._settled.notify_all()
 
+    def abandon(self) -> None:
+        """Let go of all that is not settled; the broker delivers it again when the channel closes."""
+        with self._settled:
+            self._in_flight = 0
+            self._settled.notify_all()
+
     def stop(self) -> None:
         """Cancel, wait for the work under way (at most `DRAIN_LIMIT`), acknowledge, close."""
         self._cancelling = True
+        until = time.monotonic() + DRAIN_LIMIT
         with self._settled:
-            self._settled.wait_for(lambda: self._in_flight <= 0 or not self.is_connected, timeout=DRAIN_LIMIT)
+            # a lost connection tells nobody, so look again and again
+            while self._in_flight > 0 and self.is_connected and time.monotonic() < until:
+                self._settled.wait(0.1)
         self.should_stop = True

@@ -127,9 +127,12 @@ class EventConsumer(Entrypoint):
                 if not (is_database_away(error) or isinstance(error, BrokerAway)):
                     raise
                 _log.warning("paused: the database or the broker is away", queue=self.queue.name, reason=str(error))
+                if self.consumer.is_stopping:
+                    self.consumer.abandon()
+                    return
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
-                if self._stopped or not self.consumer.is_current(messages[-1]):
+                if not self.consumer.is_current(messages[-1]):
                     return
         # taken in the order of delivery, so the last tag stands for all of them
         self.consumer.settle(messages[-1], len(messages), multiple=True)

@@ -157,6 +157,10 @@ class Rpc(Entrypoint):
     def setup(self) -> None:
         self.rpc_consumer.methods[self.method_name] = self
 
+    def stop(self) -> None:
+        # nameko waits for the workers before it stops what they share: under steady calls that moment never comes
+        self.rpc_consumer.stop()
+
     def arguments(self, body: bytes) -> dict[str, Any]:
         """The arguments in the message. Raises `Invalid` where they are not what the method takes."""
         try:

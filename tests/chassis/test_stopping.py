@@ -75,12 +75,12 @@ def test_sigterm_under_steady_calls_ends_in_seconds_and_fails_none_of_them(labor
     def call() -> int:
         answered = 0
         while not over.is_set():
-            assert client.call("specimen", "sleep", seconds=0.02) == "woken"
+            assert client.call("specimen", "sleep", seconds=0.1) == "woken"
             answered += 1
         return answered
 
-    with ThreadPoolExecutor(8) as threads:
-        callers = [threads.submit(call) for _ in range(8)]
+    with ThreadPoolExecutor(24) as threads:
+        callers = [threads.submit(call) for _ in range(24)]
         time.sleep(0.5)
         stopped.send(signal.SIGTERM)
         try:
