@@ -45,6 +45,10 @@ class Gateway(APIFlask):
         self.extensions[EXTENSION] = self.parts
         self._wrapping = Wrapping(settings)
 
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: no view here is asynchronous, and finding that out costs each request."""
+        return func
+
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request, wrapped in what every answer has."""
         return self._wrapping.answer(super().wsgi_app, environ, start_response)

@@ -49,6 +49,7 @@ class Process:
             self.app.parts.on_event,
             self.app.parts.drop_all,
         )
+        self.app.parts.people.is_hearing = lambda: self._listener.is_connected
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
 

@@ -254,6 +254,16 @@ def test_who_changed_while_being_read_is_not_remembered(ber: Someone, app: Gatew
     assert len(statements) == 2
 
 
+def test_while_no_events_are_heard_nobody_is_remembered(ber: Someone, app: Gateway) -> None:
+    people = app.parts.people
+    people.by_id(UUID(ber.user["id"]))
+    people.is_hearing = lambda: False
+    statements = _statements(app.parts.database)
+
+    assert people.by_id(UUID(ber.user["id"])) is not None
+    assert len(statements) == 1
+
+
 def _statements(database: Database, then: Callable[[], None] = lambda: None) -> list[str]:
     """The statements of this thread from now on; after each, `then` is called."""
     statements: list[str] = []
