@@ -20,10 +20,8 @@ class GatewayAsgi:
         """Answer a request, or follow the server's start and end."""
         if scope["type"] == "http":
             await self._flask(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._live(receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1000})
+            await self._live(receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
