@@ -111,3 +111,29 @@ def test_with_progress_silent_under_load_kept_pages_keep_half_their_rate(
     print(f"kept pages: {before:.0f}/s, with progress silent {during:.0f}/s")
     assert during >= before / 2
     eventually(lambda: student.get(f"/courses/{course.id}/progress").status_code == 200)
+
+
+def test_over_a_restart_of_the_broker_kept_pages_stay_and_changes_are_heard_again(
+    academy: AcademyUnderTest,
+    anonymous: Visitor,
+    instructor: Visitor,
+    new_student: Callable[[], Visitor],
+    new_course: Callable[..., Course],
+) -> None:
+    course = new_course()
+    student = enrolled(new_student, course)
+    path = f"/courses/{course.slug}"
+    for _ in range(16):
+        anonymous.get(path)
+    with ThreadPoolExecutor(1) as pool:
+        restart = pool.submit(academy.restart_broker)
+        while not restart.done():
+            assert anonymous.get(path).status_code == 200
+            assert student.get(f"/courses/{course.id}/progress").status_code in (200, 503)
+        restart.result()
+    eventually(lambda: all(student.get(f"/courses/{course.id}/progress").status_code == 200 for _ in range(8)), 20)
+    eventually(lambda: instructor.ask("PATCH", f"/courses/{course.id}", json={"title": "Neuf"}).status_code == 200)
+    eventually(lambda: {anonymous.get(path).json()["title"] for _ in range(8)} == {"Neuf"})
+    done = eventually(lambda: (a := student.post(f"/lessons/{course.lessons[0]}/complete")).status_code == 200 and a)
+    assert done.json()["first_time"]
+    eventually(lambda: student.get("/me/game").json()["xp"] == 20)
