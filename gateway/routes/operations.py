@@ -4,8 +4,8 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response
-from sqlalchemy.exc import SQLAlchemyError
 
+from chassis.database import is_database_away
 from gateway.dependencies import parts, upstream
 from gateway.schemas import Out, to_json
 
@@ -54,6 +54,8 @@ def ready() -> Response:
 def _accounts_answer() -> bool:
     try:
         parts().database.ping()
-    except SQLAlchemyError:
+    except Exception as error:
+        if not is_database_away(error):
+            raise
         return False
     return True
