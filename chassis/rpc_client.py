@@ -15,7 +15,7 @@ from kombu import Connection
 from kombu.transport.pyamqp import Channel
 
 from chassis import telemetry
-from chassis.bus.broker import POLL, connect, rpc_exchange
+from chassis.bus.broker import POLL, connect, establish, rpc_exchange
 from chassis.bus.publisher import send
 from chassis.context import current_trace
 from contracts.errors import ErrorBody, Unavailable, from_body
@@ -157,7 +157,7 @@ class RpcClient:
             self._stopping.wait(RETRY)
 
     def _read(self, connection: Connection) -> None:
-        connection.connect()
+        establish(connection)
         # one fixed time limit on the socket: writers share it with the reader, which must not switch it under them
         connection.connection.transport.sock.settimeout(POLL)
         channel = connection.channel()

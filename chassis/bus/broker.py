@@ -3,6 +3,7 @@
 from typing import Any
 
 from kombu import Connection, Exchange, Queue
+from kombu.exceptions import OperationalError
 from kombu.transport.pyamqp import Channel, Transport
 
 from contracts.topology import CONSUMER_QUEUES, EVENT_EXCHANGE, RPC_EXCHANGE, ConsumerQueue
@@ -28,13 +29,30 @@ def connect(amqp_uri: str, *, heartbeat: int = HEARTBEAT, **transport_options: A
     )
 
 
+def establish(connection: Connection) -> None:
+    """Make the connection, or raise at once; kombu's own `connect` waits 2 s and tries again."""
+    connection.ensure_connection(max_retries=0)
+
+
+def hang_up(connection: Connection) -> None:
+    """End a connection without a farewell, for which a broker that fell silent would be waited for without limit."""
+    if connection.connected:
+        connection.connection.collect()
+    connection.release()
+
+
 def is_broker_away(error: BaseException) -> bool:
     """Whether the error says that the broker cannot be reached, rather than that the work is wrong."""
-    return isinstance(error, (*Transport.connection_errors, *Transport.channel_errors, BrokerAway))
+    away = (*Transport.connection_errors, *Transport.channel_errors, OperationalError, BrokerAway)
+    return isinstance(error, away)
 
 
 class BrokerAway(Exception):
     """The broker did not take or confirm what was published in time."""
+
+
+class NotConfirmed(BrokerAway):
+    """The broker took what was published, but refused it or did not confirm it in time."""
 
 
 def event_exchange(prefix: str) -> Exchange:

@@ -67,9 +67,9 @@ class DrainingConsumer(NamekoConsumer):
         self._receive(message)
 
     def get_consumers(self, consumer_cls: Any, channel: Channel) -> list[Any]:
+        self._declare(channel)
         # one fixed time limit on the socket: writers share it with the reader, which must not switch it under them
         channel.connection.transport.sock.settimeout(POLL)
-        self._declare(channel)
         with self._settled:
             self._in_flight = 0
             self.channel = channel

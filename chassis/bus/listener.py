@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from kombu import Connection, Queue
 
 from chassis import telemetry
-from chassis.bus.broker import POLL, connect, event_exchange
+from chassis.bus.broker import POLL, connect, establish, event_exchange
 from contracts.envelope import Envelope
 from contracts.events import Undecodable, read
 from contracts.events.base import Event
@@ -61,7 +62,7 @@ class EventListener:
             self._stopping.wait(RETRY)
 
     def _listen(self, connection: Connection) -> None:
-        connection.connect()
+        establish(connection)
         channel = connection.channel()
         exchange = event_exchange(self._prefix)
         exchange(channel).declare()
@@ -75,10 +76,10 @@ class EventListener:
         self.is_connected = True
         self._on_connected()
         while not self._stopping.is_set():
-            try:
+            with suppress(TimeoutError):
                 connection.drain_events(timeout=POLL)
-            except TimeoutError:
-                connection.heartbeat_check()
+            # nothing else is ever written here, so heartbeats must go out also while events keep coming in
+            connection.heartbeat_check()
 
     def _receive(self, message: Any) -> None:
         try:

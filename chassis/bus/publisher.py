@@ -8,7 +8,7 @@ from amqp import spec
 from kombu import Connection
 from kombu.transport.pyamqp import Channel, Message
 
-from chassis.bus.broker import BrokerAway, connect, declare_all
+from chassis.bus.broker import BrokerAway, NotConfirmed, connect, declare_all, establish, hang_up
 
 PUBLISH_SIGNATURE = "Bssbb"
 
@@ -56,9 +56,9 @@ class ConfirmedPublisher:
         was_open = self._channel is not None
         try:
             return self._publish(messages)
-        except BrokerAway:
+        except BrokerAway as error:
             # a connection that lay idle may have died unseen; only a new one tells
-            if not was_open:
+            if not was_open or isinstance(error, NotConfirmed):
                 raise
             return self._publish(messages)
 
@@ -82,7 +82,7 @@ class ConfirmedPublisher:
                 )
             self._await_confirms()
             if self._refused:
-                raise BrokerAway("the broker refused a message")
+                raise NotConfirmed("the broker refused a message")
         except Exception as error:
             self.close()
             raise error if isinstance(error, BrokerAway) else BrokerAway(str(error) or type(error).__name__) from error
@@ -96,13 +96,13 @@ class ConfirmedPublisher:
         self._refused.clear()
         self._returned.clear()
         if connection is not None:
-            connection.release()
+            hang_up(connection)
 
     def _ready_channel(self) -> Channel:
         if self._channel is None:
             # nobody reads this connection while it is idle, so nobody could answer heartbeats: TCP keepalive instead
             connection = connect(self._amqp_uri, heartbeat=0)
-            connection.connect()
+            establish(connection)
             channel = connection.channel()
             declare_all(channel, self._prefix, self._retry_delays)
             channel.confirm_select()
@@ -117,9 +117,10 @@ class ConfirmedPublisher:
         until = time.monotonic() + self._timeout
         while self._waiting:
             left = until - time.monotonic()
-            if left <= 0:
-                raise BrokerAway("the broker did not confirm in time")
-            self._connection.drain_events(timeout=left)
+            try:
+                self._connection.drain_events(timeout=max(left, 0.001))
+            except TimeoutError:
+                raise NotConfirmed("the broker did not confirm in time") from None
 
     def _settle(self, tag: int, multiple: bool) -> set[int]:
         settled = {waiting for waiting in self._waiting if waiting <= tag} if multiple else {tag}

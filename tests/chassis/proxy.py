@@ -3,12 +3,16 @@
 import contextlib
 import socket
 import threading
+import time
 
 from sqlalchemy.engine import make_url
 
 
 class Door:
-    """Forwards a loopback port of its own to a server, as long as it is open."""
+    """Forwards a loopback port of its own to a server, as long as it is open.
+
+    `delay` (seconds) is what each piece waits before it goes through; `passed` counts the connections let in.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -18,6 +22,7 @@ class Door:
         self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
         self.passed = 0
+        self.delay = 0.0
 
     @classmethod
     def before(cls, url: str) -> "tuple[Door, str]":
@@ -80,6 +85,7 @@ class Door:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 self._flowing.wait()
+                time.sleep(self.delay)
                 target.sendall(data)
         for one in (source, target):
             with contextlib.suppress(OSError):

@@ -72,15 +72,16 @@ def test_sigterm_under_steady_calls_ends_in_seconds_and_fails_none_of_them(labor
     client = RpcClient(laboratory.settings.amqp_uri, prefix=laboratory.settings.bus_prefix, deadline=6.0)
     over = threading.Event()
 
-    def call() -> int:
+    def call(number: int) -> int:
         answered = 0
+        chance = random.Random(number)
         while not over.is_set():
-            assert client.call("specimen", "sleep", seconds=0.1) == "woken"
+            assert client.call("specimen", "sleep", seconds=chance.uniform(0.1, 0.4)) == "woken"
             answered += 1
         return answered
 
     with ThreadPoolExecutor(24) as threads:
-        callers = [threads.submit(call) for _ in range(24)]
+        callers = [threads.submit(call, number) for number in range(24)]
         time.sleep(0.5)
         stopped.send(signal.SIGTERM)
         try:
