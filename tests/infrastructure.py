@@ -10,13 +10,13 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from chassis.bus.broker import connect, dead_letter_queue_name, delay_queue_name, event_queue_name, rpc_queue
 from chassis.local import lifecycle, rabbitmq
 from chassis.local.infrastructure import Infrastructure, locked, taken
 from chassis.local.places import CHECKOUT, STATE
-from chassis.local.processes import wait_until
+from chassis.local.processes import StartError, wait_until
 from chassis.local.supervisor import service_names
 from chassis.migrations import migrate, package_of
 from contracts import topology
@@ -24,6 +24,7 @@ from contracts import topology
 DATABASE_VARIABLE = "TANKA_TEST_DATABASE_URL"
 AMQP_VARIABLE = "TANKA_TEST_AMQP_URI"
 CONTAINERS_VARIABLE = "TANKA_TEST_CONTAINERS"
+POSTGRES_IMAGE = "postgres:18"
 
 
 _in_use = contextlib.ExitStack()
@@ -43,9 +44,9 @@ def servers() -> Servers:
     database_url = os.environ.get(DATABASE_VARIABLE) or os.environ.get("DATABASE_URL")
     amqp_uri = os.environ.get(AMQP_VARIABLE) or os.environ.get("AMQP_URI")
     if database_url and amqp_uri:
-        return Servers(database_url, amqp_uri)
+        return Servers(server_url(database_url), amqp_uri)
     pair = shared_pair(database_url, amqp_uri)
-    return Servers(pair.database_url, pair.amqp_uri)
+    return Servers(server_url(pair.database_url), pair.amqp_uri)
 
 
 def shared_pair(database_url: str | None = None, amqp_uri: str | None = None) -> Infrastructure:
@@ -63,15 +64,27 @@ def shared_pair(database_url: str | None = None, amqp_uri: str | None = None) ->
 @contextlib.contextmanager
 def containers() -> Iterator[Servers]:
     """Run PostgreSQL and RabbitMQ in containers for as long as the block lasts."""
-    from testcontainers.postgres import PostgresContainer
-    from testcontainers.rabbitmq import RabbitMqContainer
+    from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.core.container import DockerContainer
 
     password = secrets.token_urlsafe(16)
-    postgres = PostgresContainer("postgres:18", username="tanka", password=password, dbname="postgres", driver=None)
-    broker = RabbitMqContainer(rabbitmq.IMAGE, username=rabbitmq.USER, password=password)
-    with postgres.with_command("postgres -c max_connections=300 -c fsync=off"), broker:
-        host, port = broker.get_container_host_ip(), broker.get_exposed_port(broker.port)
-        yield Servers(postgres.get_connection_url(), f"amqp://{rabbitmq.USER}:{password}@{host}:{port}//")
+    postgres = PostgresContainer(POSTGRES_IMAGE, username="tanka", password=password, dbname="postgres", driver=None)
+    postgres.with_command("postgres -c max_connections=300 -c fsync=off")
+    broker = DockerContainer(rabbitmq.IMAGE).with_exposed_ports(5672)
+    broker.with_env("RABBITMQ_DEFAULT_USER", rabbitmq.USER).with_env("RABBITMQ_DEFAULT_PASS", password)
+    with postgres, broker:
+        host, port = broker.get_container_host_ip(), broker.get_exposed_port(5672)
+        amqp_uri = f"amqp://{rabbitmq.USER}:{password}@{host}:{port}//"
+        if not wait_until(lambda: rabbitmq.answers(amqp_uri), rabbitmq.START_PATIENCE, pause=0.5):
+            raise StartError("RabbitMQ's container took no connections.")
+        yield Servers(server_url(postgres.get_connection_url()), amqp_uri)
+
+
+def server_url(url: str) -> str:
+    """Return the URL of the server alone, of a URL that may name a database too."""
+    named = make_url(url)
+    server = URL.create("postgresql", named.username, named.password, named.host, named.port, query=named.query)
+    return server.render_as_string(hide_password=False)
 
 
 @contextlib.contextmanager

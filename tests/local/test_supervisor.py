@@ -42,6 +42,22 @@ def test_every_process_is_ready_and_a_process_of_its_own(academy: AcademyUnderTe
     assert len({academy.pid(name) for name in names}) == 3
 
 
+def test_its_servers_listen_on_loopback_only(academy: AcademyUnderTest) -> None:
+    infrastructure = academy._supervisor.infrastructure
+    servers = [getattr(server, "identity", None) for server in (infrastructure.postgres, infrastructure.broker)]
+
+    listening = [
+        connection.laddr.ip
+        for identity in servers
+        if identity is not None
+        for connection in psutil.Process(identity.pid).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+
+    assert len(listening) >= 3
+    assert set(listening) == {"127.0.0.1"}
+
+
 def test_a_killed_process_is_started_again(academy: AcademyUnderTest) -> None:
     before, others = academy.pid("calm"), academy.pid("lively")
 
