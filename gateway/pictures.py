@@ -4,7 +4,7 @@ import io
 import threading
 import warnings
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from contracts.errors import FieldError, Invalid, Unavailable
 from gateway.problems import TooLarge
@@ -21,6 +21,17 @@ _SAVING: dict[str, dict[str, object]] = {
 }
 _MODES = {"PNG": ("RGB", "RGBA", "L", "LA"), "JPEG": ("RGB", "L"), "WEBP": ("RGB", "RGBA")}
 _PATIENCE_SECONDS = 5.0
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by its orientation (Exif 2.32, tag 0x0112)."""
 
 # a decoded picture takes up to 100 MB, so one at a time
 _turn = threading.Semaphore(1)
@@ -54,7 +65,9 @@ def _reencode(content: bytes) -> tuple[str, bytes]:
             raise Image.DecompressionBombError
         picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
+        # not ImageOps.exif_transpose: it writes the metadata anew, and stumbles over what cameras put there
+        turn = _UPRIGHT.get(picture.getexif().get(ExifTags.Base.Orientation))
+        upright = picture.copy() if turn is None else picture.transpose(turn)
     if upright.mode not in _MODES[kind]:
         upright = upright.convert("RGBA" if upright.has_transparency_data and kind != "JPEG" else "RGB")
     upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))

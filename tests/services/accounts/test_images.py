@@ -88,6 +88,21 @@ def test_what_the_file_told_about_its_maker_is_gone(arsene: Someone, someone: Ma
         assert not picture.getexif()
 
 
+def test_a_photo_whose_metadata_is_broken_is_kept_upright(arsene: Someone, someone: Make) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x011A] = 72.0
+    photo = _picture("JPEG", exif=exif)
+    resolution = struct.pack(">HHI", 0x011A, 5, 1)
+    assert resolution in photo
+
+    # a resolution of the type "text", as no camera should write it
+    answer = someone().get(_path(_upload(arsene, photo.replace(resolution, struct.pack(">HHI", 0x011A, 2, 1)))))
+
+    with Image.open(io.BytesIO(answer.data)) as picture:
+        assert picture.size == (30, 40)
+
+
 def test_a_large_picture_is_made_smaller(arsene: Someone, someone: Make) -> None:
     answer = someone().get(_path(_upload(arsene, _picture("JPEG", (4000, 1000)))))
 
