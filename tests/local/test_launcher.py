@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -40,6 +41,17 @@ def test_another_python_is_refused_in_a_sentence(version: tuple[int, int]) -> No
         f"TankaAcademy needs Python 3.11, 3.12 or 3.13; this is Python {version[0]}.{version[1]}, "
         "and no other was found.\n"
     )
+
+
+def test_a_stand_in_for_a_python_that_is_not_there_is_passed_over(tmp_path: Path) -> None:
+    stand_in = tmp_path / "python3.13"
+    stand_in.write_text("#!/bin/sh\necho not installed\nexit 127\n")
+    stand_in.chmod(0o755)
+
+    done = _run_as((3, 10), path=str(tmp_path))
+
+    assert "and no other was found" in done.stderr
+    assert "not installed" not in done.stdout
 
 
 def test_the_installer_gets_the_package_indexes_that_pip_has(
