@@ -4,6 +4,7 @@ Bodies: JSON only (415, 400), at most a megabyte (413), normalised to NFC, no co
 refused (422). Queries: unknown parameters refused. Answers carry what their model names, and nothing else.
 """
 
+import re
 import unicodedata
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -121,6 +122,7 @@ CODES = {
     "datetime_from_date_parsing": "instant",
     "timezone_aware": "instant",
 }
+_QUOTED = re.compile("'([^']*)'")
 _PARAMETERS = {
     "min_length": "minimum",
     "max_length": "maximum",
@@ -138,6 +140,10 @@ def field_error(error: ErrorDetails) -> FieldError:
     context = error.get("ctx") or {}
     code = CODES.get(kind) or (kind if "_" not in kind else "invalid")
     parameters = {ours: context[theirs] for theirs, ours in _PARAMETERS.items() if theirs in context}
+    if context.get("field_type") == "Value":  # a text: pydantic no longer knows that once it was validated by us
+        code = {"too-few": "too-short", "too-many": "too-long"}[code]
+    if code == "one-of":  # a list for each language to write, not an English sentence
+        parameters["expected"] = _QUOTED.findall(context["expected"])
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"])
     return FieldError(pointer, code, parameters)
 

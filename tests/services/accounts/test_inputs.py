@@ -185,3 +185,22 @@ def test_a_database_that_is_away_is_told_as_such(app: Gateway, someone: Make) ->
 
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "locale"),
+    [
+        ("fr", "doit compter au moins 1 caractère(s)", "doit être l’une de ces valeurs\u00a0: fr, en"),
+        ("en", "must have at least 1 character(s)", "must be one of: fr, en"),
+    ],
+)
+def test_a_refused_field_is_told_in_one_language(someone: Make, language: str, name: str, locale: str) -> None:
+    account = {"email": "a@b.example", "password": PASSWORD, "display_name": "", "locale": "de"}
+
+    answer = someone().call("POST", REGISTER, json=account, headers={"Accept-Language": language})
+
+    assert answer.json is not None
+    assert answer.json["errors"] == [
+        {"pointer": "/display_name", "detail": name},
+        {"pointer": "/locale", "detail": locale},
+    ]

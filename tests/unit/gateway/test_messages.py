@@ -92,6 +92,10 @@ def test_both_languages_have_the_same_messages_with_the_same_parameters() -> Non
         assert set(re.findall(r"\{\w+\}", french[message])) == set(re.findall(r"\{\w+\}", english[message])), message
 
 
+def test_french_breaks_no_line_before_its_punctuation() -> None:
+    assert [text for text in catalogue("fr").values() if re.search(r" [:;!?»]|« |n° ", text)] == []
+
+
 def test_slugs_and_codes_are_lower_case_words_with_hyphens() -> None:
     assert [name for name in sorted(_problems() | _codes()) if not _SLUG(name)] == []
 
@@ -99,7 +103,7 @@ def test_slugs_and_codes_are_lower_case_words_with_hyphens() -> None:
 def test_a_list_is_told_in_words() -> None:
     told = say("problem.not-publishable.detail", "fr", {"missing": ["no-lesson"]})
 
-    assert told == "Il manque encore : au moins une leçon."
+    assert told == "Il manque encore\u00a0: au moins une leçon."
 
 
 def test_a_value_that_is_missing_leaves_a_gap_rather_than_a_fault() -> None:
