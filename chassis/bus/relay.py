@@ -1,6 +1,7 @@
 """The relay: takes what was committed to the outbox, publishes it, and moves it to the event log."""
 
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,6 @@ from sqlalchemy.engine import Connection
 from chassis import telemetry
 from chassis.bus.broker import BrokerAway
 from chassis.bus.publisher import ConfirmedPublisher, Outgoing
-from chassis.clock import now
 from chassis.database import Database, is_database_away
 from chassis.outbox import ensure_log_partitions
 from chassis.settings import Settings
@@ -23,6 +23,8 @@ BATCH = 200
 POLL = 0.25
 PAUSE = 0.01
 """Seconds between two batches: what is committed meanwhile shares the next one's confirms."""
+BUSY = 0.025
+"""Seconds until it looks again whether another relay has finished: that one may not have seen our last events."""
 RETRY = 1.0
 UNROUTABLE_RETRY = timedelta(seconds=30)
 
@@ -71,7 +73,7 @@ class Relay:
         self._wakened = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-        self._partitioned_until = now()
+        self._partitioned: set[tuple[int, int]] = set()
 
     def start(self) -> None:
         """Begin to publish; `database.on_told` wakes the relay from now on."""
@@ -94,29 +96,35 @@ class Relay:
             self._wakened.wait(POLL)
             self._wakened.clear()
             try:
-                while self._publish_batch() == BATCH and not self._stopping.is_set():
+                while (taken := self._publish_batch()) == BATCH and not self._stopping.is_set():
                     self._stopping.wait(PAUSE)
-                self._stopping.wait(PAUSE)
+                if taken is None:
+                    self._wakened.set()
+                self._stopping.wait(BUSY if taken is None else PAUSE)
             except Exception as error:
                 away = isinstance(error, BrokerAway) or is_database_away(error)
                 _log.warning("events wait in the outbox", reason=str(error), exc_info=not away)
+                # a partition made in the failed transaction is gone with it
+                self._partitioned.clear()
                 self._stopping.wait(RETRY)
 
-    def _publish_batch(self) -> int:
+    def _publish_batch(self) -> int | None:
+        """How many rows were taken; None when another relay is at work."""
         with self._database.engine.begin() as connection:
             if not connection.scalar(text("select pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}):
-                return 0
+                return None
             rows = connection.execute(_TAKE, {"batch": BATCH}).all()
             telemetry.OUTBOX_WAITING.set(len(rows))
             if not rows:
                 return 0
-            self._ensure_partitions(connection)
-            returned = self._publisher.publish([self._outgoing(row) for row in rows])
-            published = [row.position for row in rows if str(row.id) not in returned]
+            self._ensure_partitions(connection, rows)
+            known = [row for row in rows if row.type in BY_TYPE]
+            returned = self._publisher.publish([self._outgoing(row) for row in known])
+            published = [row.position for row in known if str(row.id) not in returned]
             connection.execute(_MOVE, {"positions": published})
             telemetry.EVENTS_PUBLISHED.inc(len(published))
-            if returned:
-                self._alarm(connection, [row for row in rows if str(row.id) in returned])
+            self._alarm(connection, "no queue is bound", [row for row in known if str(row.id) in returned])
+            self._alarm(connection, "unknown type", [row for row in rows if row.type not in BY_TYPE])
             return len(rows)
 
     def _outgoing(self, row: Any) -> Outgoing:
@@ -130,15 +138,19 @@ class Relay:
             mandatory=has_durable_consumer(row.type),
         )
 
-    def _alarm(self, connection: Connection, rows: list[Any]) -> None:
+    def _alarm(self, connection: Connection, reason: str, rows: list[Any]) -> None:
+        if not rows:
+            return
         positions = [row.position for row in rows]
         connection.execute(_POSTPONE, {"positions": positions, "delay": UNROUTABLE_RETRY})
         telemetry.EVENTS_RETURNED.inc(len(rows))
         types = sorted({row.type for row in rows})
-        _log.error("no queue is bound for these events; they stay unpublished", types=types)
+        _log.error("these events cannot be published; they stay in the outbox", reason=reason, types=types)
 
-    def _ensure_partitions(self, connection: Connection) -> None:
-        at = now()
-        if at >= self._partitioned_until:
-            ensure_log_partitions(connection, at)
-            self._partitioned_until = at + timedelta(days=1)
+    def _ensure_partitions(self, connection: Connection, rows: Sequence[Any]) -> None:
+        # a row may have waited over the turn of a month in which this database published nothing
+        months = {(row.recorded_at.year, row.recorded_at.month): row.recorded_at for row in rows}
+        for month, at in months.items():
+            if month not in self._partitioned:
+                ensure_log_partitions(connection, at)
+                self._partitioned.add(month)

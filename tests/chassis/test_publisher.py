@@ -89,7 +89,7 @@ def test_an_idle_connection_is_not_taken_for_dead_by_the_broker(
     broker_door: tuple[Door, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(broker.connect.__kwdefaults__, "heartbeat", 1)
+    monkeypatch.setattr(broker.connect, "__kwdefaults__", {"heartbeat": 1})
     publisher.publish(_messages(shared_laboratory, 1))
     time.sleep(4)
 
