@@ -3,6 +3,7 @@
 import io
 import threading
 import warnings
+from typing import Any
 
 from PIL import ExifTags, Image
 
@@ -66,7 +67,8 @@ def _reencode(content: bytes) -> tuple[str, bytes]:
         picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
         picture.load()
         # not ImageOps.exif_transpose: it writes the metadata anew, and stumbles over what cameras put there
-        turn = _UPRIGHT.get(picture.getexif().get(ExifTags.Base.Orientation))
+        orientation: Any = picture.getexif().get(ExifTags.Base.Orientation)
+        turn = _UPRIGHT.get(orientation)
         upright = picture.copy() if turn is None else picture.transpose(turn)
     if upright.mode not in _MODES[kind]:
         upright = upright.convert("RGBA" if upright.has_transparency_data and kind != "JPEG" else "RGB")

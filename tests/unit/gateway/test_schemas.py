@@ -22,8 +22,7 @@ values = st.recursive(
 def test_a_value_is_cleaned_or_refused_and_cleaning_again_changes_nothing(value: Any) -> None:
     try:
         cleaned = clean(value)
-    except Invalid as refused:
-        assert refused.errors
+    except Invalid:
         return
 
     assert clean(cleaned) == cleaned
