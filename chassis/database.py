@@ -14,6 +14,7 @@ from chassis.outbox import outbox_row, record
 from contracts.events.base import Event
 
 _AWAY = ("08", "57P", "53")
+_TOO_SLOW = ("57014", "55P03")
 
 
 class UnitOfWork:
@@ -45,9 +46,12 @@ class UnitOfWork:
 
 
 class Database:
-    """A service's own database. `on_told` is called after each commit that left events in the outbox."""
+    """A service's own database. `on_told` is called after each commit that left events in the outbox.
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    A statement that takes longer than `statement_seconds` is ended by the database.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, statement_seconds: float = 15.0) -> None:
         self.url = url
         self.on_told: Callable[[], None] = lambda: None
         self.engine = create_engine(
@@ -55,12 +59,17 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=2.0,
+            # errors are logged: never with the addresses, digests and texts that a statement carries
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": 3,
                 "keepalives_idle": 10,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
-                "options": "-c timezone=UTC -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000",
+                # keepalives say nothing while a statement on its way is not acknowledged
+                "tcp_user_timeout": 20_000,
+                "options": f"-c timezone=UTC -c statement_timeout={statement_seconds * 1000:.0f} "
+                "-c idle_in_transaction_session_timeout=30000",
             },
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -106,7 +115,17 @@ def is_database_away(error: BaseException) -> bool:
     """Whether the error says that the database cannot be reached or has no room, rather than that the work is wrong."""
     if isinstance(error, PoolTimeoutError):
         return True
-    original = error.orig if isinstance(error, DBAPIError) else error
+    original = _original(error)
     if not isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     return original.sqlstate is None or original.sqlstate.startswith(_AWAY)
+
+
+def is_database_slow(error: BaseException) -> bool:
+    """Whether the error says that a statement or its lock took longer than it may."""
+    original = _original(error)
+    return isinstance(original, psycopg.Error) and original.sqlstate in _TOO_SLOW
+
+
+def _original(error: BaseException) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error

@@ -17,7 +17,7 @@ from uuid import UUID
 from cachetools import LRUCache
 from prometheus_client import Counter
 
-from chassis.database import is_database_away
+from chassis.database import is_database_away, is_database_slow
 from contracts.envelope import Envelope
 from contracts.errors import Forbidden, InternalError, NotFound, Unavailable
 from contracts.events.accounts import UserChanged
@@ -202,7 +202,9 @@ class PageCache:
             if isinstance(error, NotFound | Forbidden):
                 del self._store[key]
                 return None
-            is_away = isinstance(error, Unavailable | InternalError) or is_database_away(error)
+            is_away = (
+                isinstance(error, Unavailable | InternalError) or is_database_away(error) or is_database_slow(error)
+            )
             if not is_away or now >= kept.usable_until:
                 return None
             kept.fresh_until = min(now + _PAUSE, kept.usable_until)

@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import TooManyRequests as WerkzeugTooManyRequests
 from werkzeug.routing import RoutingException
 
-from chassis.database import is_database_away
+from chassis.database import is_database_away, is_database_slow
 from chassis.telemetry import get_logger
 from contracts.errors import (
     FieldError,
@@ -130,8 +130,8 @@ def _on_http_exception(error: HTTPException) -> Any:
 
 
 def _on_exception(error: Exception) -> Response:
-    if is_database_away(error):
-        _log.warning("database away", error=type(error).__name__)
+    if is_database_away(error) or is_database_slow(error):
+        _log.warning("the database does not answer", error=type(error).__name__)
         return problem_response(Unavailable())
     _log.error("fault", exc_info=error)
     return problem_response(InternalError())

@@ -5,7 +5,7 @@ import gc
 import threading
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 
 from chassis import health
 from chassis.bus.listener import EventListener
@@ -24,6 +24,10 @@ from gateway.upstream import Upstream
 SERVICES = ("catalog", "progress", "gamification")
 HOUSEKEEPING_SECONDS = 300.0
 
+STATEMENT_SECONDS = 2.0
+"""Somebody waits for each statement of a request, and is to be told within 3 s that the accounts do not answer."""
+
+_NOBODY_WAITS = text("set local statement_timeout = '60s'")
 _PORTS_TRIED = 16
 _GARBAGE_THRESHOLD = 20_000
 
@@ -35,7 +39,11 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._database = Database(settings.database_url_for("accounts"), pool_size=settings.database_pool_size)
+        self._database = Database(
+            settings.database_url_for("accounts"),
+            pool_size=settings.database_pool_size,
+            statement_seconds=STATEMENT_SECONDS,
+        )
         self._rpc = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, deadline=settings.rpc_deadline)
         upstream = Upstream(
             self._rpc, services=SERVICES, threads=settings.gateway_threads, deadline=settings.rpc_deadline
@@ -114,5 +122,6 @@ def forget_the_past(database: Database, at: datetime) -> None:
         (mailed_tokens, mailed_tokens.c.expires_at),
         (refresh_tokens, refresh_tokens.c.expires_at),
     ):
-        with database.single_statement() as unit_of_work:
+        with database.unit_of_work() as unit_of_work:
+            unit_of_work.connection.execute(_NOBODY_WAITS)
             unit_of_work.connection.execute(delete(table).where(ends < at))

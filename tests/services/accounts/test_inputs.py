@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from chassis.database import Database
 from gateway.app import Gateway
@@ -185,6 +186,30 @@ def test_a_database_that_is_away_is_told_as_such(app: Gateway, someone: Make) ->
 
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_a_database_that_is_too_slow_is_told_as_such(app: Gateway, database: Database, someone: Make) -> None:
+    def wait() -> str:
+        with database.unit_of_work() as unit_of_work:
+            unit_of_work.connection.exec_driver_sql("set local statement_timeout = 10")
+            unit_of_work.connection.exec_driver_sql("select pg_sleep(30)")
+        return ""
+
+    app.add_url_rule("/slow", "slow", wait)
+
+    answer = someone().get("/slow")
+
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_what_a_statement_carries_is_not_in_its_error(database: Database) -> None:
+    """Errors are logged, and statements carry addresses and digests of passwords."""
+    with pytest.raises(DBAPIError) as failed, database.single_statement() as unit_of_work:
+        unit_of_work.connection.execute(select(func.no_such_function("ber@secret.example")))
+
+    assert "no_such_function" in str(failed.value)
+    assert "secret" not in str(failed.value)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from sqlalchemy import create_engine, text
 
 from chassis.local.processes import free_ports
 from chassis.settings import Settings
@@ -247,6 +248,19 @@ def test_strange_paths_are_problems_over_the_wire(running: Running, path: str) -
         status = connection.recv(65536).split(b" ")[1]
 
     assert status in (b"404", b"400", b"414", b"503")
+
+
+def test_accounts_that_answer_too_late_are_unavailable_in_time(http: httpx.Client, shared_settings: Settings) -> None:
+    database = create_engine(shared_settings.database_url_for("accounts"))
+    with database.begin() as connection:
+        connection.execute(text("lock table users in access exclusive mode"))
+
+        answer = http.post("/v1/auth/login", json={"email": "slow@tanka.example", "password": PASSWORD})
+
+    database.dispose()
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.elapsed.total_seconds() < 3.5
 
 
 def test_on_sigterm_what_has_begun_is_finished(own: Running) -> None:
