@@ -30,9 +30,11 @@ def run(service_class: type[Service], settings: Settings, private_port: int) -> 
     service_class.resources = resources = Resources(settings, name)
     with config.patch({"AMQP_URI": settings.amqp_uri, "max_workers": MAX_WORKERS}):
         container = ServiceContainer(service_class)
+        # first, since the start waits for the broker: meanwhile the process is live, but not ready
+        health.serve(settings.private_address, private_port, resources.faults)
         container.start()
         resources.relay.start()
-        health.serve(settings.private_address, private_port, resources.faults)
+        resources.started = True
         _log.info("ready", service=name, private_port=private_port)
 
         def stop(_number: int, _frame: Any) -> None:

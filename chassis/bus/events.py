@@ -29,7 +29,7 @@ from chassis.bus.consumer import DrainingConsumer
 from chassis.bus.publisher import ConfirmedPublisher, Outgoing
 from chassis.bus.trace import TRACE_KEY
 from chassis.clock import now
-from chassis.context import Trace
+from chassis.context import Trace, traced
 from chassis.database import UnitOfWork, is_database_away
 from contracts.envelope import Envelope
 from contracts.events import Undecodable, read
@@ -156,12 +156,13 @@ class EventConsumer(Entrypoint):
                     raise
                 _log.warning("a batch failed; each event alone", queue=self.queue.name, reason=_reason(error))
         for one in received:
-            try:
-                self._handle([one])
-            except Exception as error:
-                if is_database_away(error):
-                    raise
-                self._put_off(one.message, error)
+            with traced(_trace_of([one.delivery])):
+                try:
+                    self._handle([one])
+                except Exception as error:
+                    if is_database_away(error):
+                        raise
+                    self._put_off(one.message, error)
             left.remove(one.message)
 
     def _handle(self, received: Sequence[_Received]) -> None:
@@ -182,7 +183,8 @@ class EventConsumer(Entrypoint):
             events=len(fresh),
             repeated=len(received) - len(fresh),
             ms=round((time.perf_counter() - began) * 1000, 2),
-            correlation_ids=sorted({item.delivery.envelope.correlation_id or "" for item in received})[:5],
+            event_ids=[str(event_id) for event_id in by_id],
+            correlation_ids=sorted({item.delivery.envelope.correlation_id or "" for item in received}),
         )
 
     def _claim(self, unit_of_work: UnitOfWork, event_ids: list[UUID]) -> list[UUID]:

@@ -21,8 +21,8 @@ _log = telemetry.get_logger("listener")
 class EventListener:
     """Calls `on_event` for each event of the given kinds, on a thread of its own.
 
-    Nothing is kept for it while it is away, so `on_connected` is called whenever it hears again (the first time too):
-    the moment to drop whatever may have changed meanwhile.
+    Nothing is kept for it while it is away, so `on_connected` is called whenever it hears again (the first time too),
+    and when `on_event` failed: the moment to drop whatever may have changed meanwhile.
     """
 
     def __init__(
@@ -86,3 +86,6 @@ class EventListener:
             self._on_event(*read(message.body))
         except Undecodable as error:
             _log.error("an event could not be read", reason=str(error))
+        except Exception:
+            _log.exception("an event could not be handled")
+            self._on_connected()

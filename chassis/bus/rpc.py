@@ -17,7 +17,7 @@ from chassis.bus.broker import declare_all, is_broker_away, rpc_queue
 from chassis.bus.consumer import DrainingConsumer
 from chassis.bus.publisher import send
 from chassis.bus.trace import TRACE_KEY
-from chassis.context import Trace
+from chassis.context import Trace, traced
 from chassis.database import is_database_away
 from contracts.errors import ErrorBody, FieldError, InternalError, Invalid, NotFound, ServiceError, Unavailable, to_body
 
@@ -79,6 +79,9 @@ class RpcConsumer(SharedExtension):
             arguments = entrypoint.arguments(message.body)
         except ServiceError as error:
             self._answer(message, Reply(error=to_body(error)))
+            telemetry.RPC_SERVED.labels(method if method in self.methods else "unknown", error.problem).observe(0)
+            with traced(trace):
+                _log.info("served", method=method, outcome=error.problem, ms=0)
             return
         self.container.spawn_worker(
             entrypoint,

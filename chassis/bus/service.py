@@ -19,6 +19,7 @@ class Resources:
         self.rpc = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, deadline=settings.rpc_deadline)
         self.relay = Relay(self.database, settings)
         self.consumers: list[DrainingConsumer] = []
+        self.started = False
 
     def faults(self) -> dict[str, str]:
         """What keeps this process from working, by the part's name; empty when it is ready."""
@@ -29,6 +30,8 @@ class Resources:
             found["database"] = type(error).__name__
         if not all(consumer.is_connected for consumer in self.consumers):
             found["broker"] = "not connected"
+        if not self.started:
+            found["service"] = "starting"
         return found
 
     def close(self) -> None:

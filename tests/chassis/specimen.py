@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,10 @@ class Specimen:
                 if isinstance(found, dict) and found.get("event") == event:
                     lines.append(found)
         return lines
+
+    def wait_for_log(self, event: str, wanted: Callable[[dict[str, Any]], bool], count: int = 1) -> bool:
+        """Wait until so many wanted lines that say this are in the log; whether they came."""
+        return wait_until(lambda: len([line for line in self.log_lines(event) if wanted(line)]) >= count, PATIENCE)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
