@@ -24,10 +24,11 @@ from tests.academy import AcademyUnderTest
 from tests.bench.bus_load import bare_echo, chassis_echo, drive_bare, drive_chassis
 from tests.bench.http_load import Outcome, drive, request_bytes
 from tests.bench.processes import CpuMeter
-from tests.bench.seed import COURSE_LESSONS, Seed, sow
+from tests.seed import Seed, sow
 
 IN_FLIGHT = (1, 16)
 STUDENTS = 240
+LESSONS = 60
 PACED = 200.0
 LEDGER_PATIENCE = 30.0
 
@@ -81,7 +82,8 @@ class Bench:
             outcome = drive(base, itertools.repeat(page), in_flight, self._seconds)
             self.row("cached catalogue page", in_flight, outcome, cpu, aim=">4,000" if in_flight > 1 else "")
         reads = [
-            request_bytes(base, "GET", f"/v1/courses/{seed.course_id}/progress", token=token) for token in seed.tokens
+            request_bytes(base, "GET", f"/v1/courses/{seed.course_id}/progress", token=token)
+            for token in seed.tokens.values()
         ]
         for in_flight in IN_FLIGHT:
             cpu = CpuMeter(self._pids)
@@ -126,7 +128,7 @@ class Bench:
         """How long after the answer to a completion `/v1/me/game` shows its XP, one student at a time."""
         base = self._academy.base_url
         waits = []
-        for token in seed.tokens[:30]:
+        for token in list(seed.tokens.values())[:30]:
             before = _get(base, "/v1/me/game", token)["xp"]
             lesson = seed.lesson_ids[-2]
             post = request_bytes(base, "POST", f"/v1/lessons/{lesson}/complete", token=token, body=b"")
@@ -145,7 +147,8 @@ class Bench:
         page = request_bytes(base, "GET", "/v1/courses")
         usual = drive(base, itertools.repeat(page), 16, self._seconds)
         reads = [
-            request_bytes(base, "GET", f"/v1/courses/{seed.course_id}/progress", token=token) for token in seed.tokens
+            request_bytes(base, "GET", f"/v1/courses/{seed.course_id}/progress", token=token)
+            for token in seed.tokens.values()
         ]
         with self._academy.silenced("progress"), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             callers = pool.submit(_call_progress, base, reads, self._seconds + 3)
@@ -165,8 +168,8 @@ def _call_progress(base: str, reads: list[bytes], seconds: float) -> Outcome:
 
 def _completions(base: str, seed: Seed) -> Iterator[bytes]:
     # lesson by lesson over all students; the last lesson is left out, so that no course is finished meanwhile
-    for lesson in seed.lesson_ids[: COURSE_LESSONS - 2]:
-        for token in seed.tokens:
+    for lesson in seed.lesson_ids[:-2]:
+        for token in seed.tokens.values():
             yield request_bytes(base, "POST", f"/v1/lessons/{lesson}/complete", token=token, body=b"")
     raise RuntimeError("the seed has too few lessons for this run")
 
@@ -210,7 +213,7 @@ def main(seconds: float) -> None:
     console = Console(width=200)
     with AcademyUnderTest(durable=True) as academy:
         rpc = RpcClient(academy.settings.amqp_uri, prefix=academy.settings.bus_prefix, deadline=10)
-        seed = sow(academy.settings, rpc, STUDENTS)
+        seed = sow(academy.settings, rpc, students=STUDENTS, lessons=LESSONS)
         bench = Bench(academy, seconds)
         bench.bus()
         bench.reads(seed)

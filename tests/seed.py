@@ -1,4 +1,4 @@
-"""A course and students to measure with, made past the limits on registrations that the HTTP routes rightly have."""
+"""A course and its students, made past the limits on registrations that the HTTP routes rightly have."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,33 +12,32 @@ from chassis.settings import Settings
 from gateway.handlers import Registration, register
 from gateway.tokens import AccessTokens, KeyRing
 
-COURSE_LESSONS = 60
-
 
 @dataclass(frozen=True)
 class Seed:
-    """A published free course, its lessons in order, and the access tokens of enrolled students."""
+    """A published free course, its lessons in order, and its enrolled students' access tokens by their ids."""
 
     course_id: UUID
     lesson_ids: list[UUID]
-    tokens: list[str]
+    tokens: dict[UUID, str]
 
 
-def sow(settings: Settings, rpc: RpcClient, students: int) -> Seed:
-    """Make all of it; takes some seconds."""
+def sow(settings: Settings, rpc: RpcClient, *, students: int, lessons: int) -> Seed:
+    """Make all of it; the lessons have no duration, so that none is finished hastily."""
     author: dict[str, Any] = {"author_id": str(uuid4()), "role": "instructor"}
-    rpc.call("catalog", "create_category", role="admin", slug="bench", name="Bench")
-    course = rpc.call("catalog", "create_course", title="Mesurer", category="bench", **author)["id"]
+    category = f"essai-{uuid4()}"
+    rpc.call("catalog", "create_category", role="admin", slug=category, name="Essai")
+    course = rpc.call("catalog", "create_course", title="Mesurer", category=category, **author)["id"]
     chapter = rpc.call("catalog", "create_chapter", course_id=course, title="Un", **author)["id"]
-    lessons = [
+    made = [
         rpc.call("catalog", "create_lesson", chapter_id=chapter, title=f"Pas {number}", kind="text", body="…", **author)
-        for number in range(COURSE_LESSONS)
+        for number in range(lessons)
     ]
     rpc.call("catalog", "publish_course", course_id=course, **author)
     people = _register(settings, students, now())
     for user_id in people:
         rpc.call("progress", "enroll_free", user_id=str(user_id), course_id=course)
-    return Seed(UUID(course), [UUID(lesson["id"]) for lesson in lessons], list(people.values()))
+    return Seed(UUID(course), [UUID(lesson["id"]) for lesson in made], people)
 
 
 def _register(settings: Settings, students: int, at: datetime) -> dict[UUID, str]:
