@@ -51,13 +51,16 @@ def _time_zone(name: str) -> str:
     return name
 
 
+_NO_PLACES = frozenset({"localtime", "Factory", "posixrules"})
+"""Found among a machine's time zones, but not on every machine, and not the same."""
+
 _ZONES: frozenset[str] = frozenset()
 
 
 def _zones() -> frozenset[str]:
     global _ZONES
     if not _ZONES:
-        _ZONES = frozenset(available_timezones())
+        _ZONES = frozenset(available_timezones()) - _NO_PLACES
     return _ZONES
 
 

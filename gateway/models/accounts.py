@@ -23,8 +23,12 @@ def _address(email: str) -> str:
     return email
 
 
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs of Unicode that show nothing."""
+
+
 def _visible(name: str) -> str:
-    if all(unicodedata.category(character)[0] in "ZC" for character in name):
+    if all(unicodedata.category(character)[0] in "ZC" or character in _BLANK for character in name):
         raise PydanticCustomError("required", "must be visible")
     return name
 

@@ -48,6 +48,12 @@ def test_an_address_is_taken_in_any_case(someone: Make, email: str) -> None:
     assert answer.json["type"] == "/problems/email-taken"
 
 
+def test_addresses_that_only_fold_to_the_same_are_two_people(someone: Make) -> None:
+    someone().post("/v1/auth/register", {**BODY, "email": "weiss@tanka.example"})
+
+    assert someone().post("/v1/auth/register", {**BODY, "email": "wei\u00df@tanka.example"}).status_code == 201
+
+
 def test_an_address_is_taken_however_its_accents_are_composed(someone: Make) -> None:
     someone().post("/v1/auth/register", {**BODY, "email": "zoe\u0301@tanka.example"})
 
@@ -75,7 +81,10 @@ def test_two_registrations_of_one_address_at_once_make_one_account(someone: Make
         ({"display_name": "\u200b"}, "/display_name"),
         ({"display_name": "a\nb"}, "/display_name"),
         ({"display_name": "a\u202eb"}, "/display_name"),
+        ({"display_name": "\u3164 \u2800"}, "/display_name"),
         ({"time_zone": "Mars/Olympus"}, "/time_zone"),
+        ({"time_zone": "localtime"}, "/time_zone"),
+        ({"time_zone": "Factory"}, "/time_zone"),
         ({"time_zone": "../../etc/passwd"}, "/time_zone"),
         ({"locale": "de"}, "/locale"),
         ({"birth_year": 1700}, "/birth_year"),
