@@ -302,4 +302,4 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
             raise ValueError(cursor)
         return at, UUID(user_id)
     except (ValueError, binascii.Error) as error:
-        raise Invalid(errors=(FieldError("/cursor", "cursor"),)) from error
+        raise Invalid(errors=(FieldError("/cursor", "bad-cursor"),)) from error

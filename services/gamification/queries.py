@@ -96,4 +96,4 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[Instant, UUID])
     except ValueError as error:
-        raise Invalid(errors=(FieldError("/cursor", "cursor"),)) from error
+        raise Invalid(errors=(FieldError("/cursor", "bad-cursor"),)) from error

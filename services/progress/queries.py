@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from contracts.errors import FieldError, Invalid
+from contracts.events.base import Instant
 from services.progress.domain.outline import next_lesson, percent
 
 ACCESS = """
@@ -267,6 +268,6 @@ def _cursor(last: Enrollment) -> str:
 
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
-        return msgspec.json.decode(urlsafe_b64decode(cursor.encode()), type=tuple[datetime, UUID])
+        return msgspec.json.decode(urlsafe_b64decode(cursor.encode()), type=tuple[Instant, UUID])
     except ValueError as error:
-        raise Invalid(errors=(FieldError("/cursor", "unacceptable"),)) from error
+        raise Invalid(errors=(FieldError("/cursor", "bad-cursor"),)) from error

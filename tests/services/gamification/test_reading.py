@@ -99,7 +99,7 @@ def test_a_cursor_that_is_none_of_ours_is_refused_by_name(game: Game, student: U
     with pytest.raises(Invalid) as refused:
         game.page(student, cursor=cursor)
 
-    assert [(error.pointer, error.code) for error in refused.value.errors] == [("/cursor", "cursor")]
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [("/cursor", "bad-cursor")]
 
 
 @pytest.mark.parametrize("known", [True, False])

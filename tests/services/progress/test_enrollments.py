@@ -72,7 +72,12 @@ def test_who_owns_nothing_has_an_empty_page(academy: Academy) -> None:
     assert my_courses(academy, uuid4()) == queries.EnrollmentPage([], None)
 
 
-@pytest.mark.parametrize("cursor", ["x", "é", "WzEsMl0=", "\x00", "a" * 5000])
+WITHOUT_ZONE = "WyIyMDI2LTExLTIzVDAwOjAwOjAwIiwiNmYxZjZmMWUtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDAwMDAwIl0="
+
+
+@pytest.mark.parametrize("cursor", ["x", "é", "WzEsMl0=", "\x00", "a" * 5000, WITHOUT_ZONE])
 def test_a_cursor_that_is_none_of_ours_is_refused(academy: Academy, cursor: str) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid) as refused:
         my_courses(academy, uuid4(), 20, cursor)
+
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [("/cursor", "bad-cursor")]
