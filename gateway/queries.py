@@ -76,7 +76,7 @@ def accounts_page(
     if role is not None:
         statement = statement.where(users.c.role == role)
     if text is not None:
-        needle = text.lower()
+        needle = text.casefold()
         statement = statement.where(
             users.c.email_key.contains(needle, autoescape=True)
             | func.lower(users.c.display_name).contains(needle, autoescape=True)

@@ -12,7 +12,7 @@ PROFILE_ROLES = frozenset({"instructor", "admin"})
 
 def email_key(email: str) -> str:
     """What makes an address unique: the same for every spelling in other case or other Unicode composition."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", email.strip()).lower())
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", email.strip()).casefold())
 
 
 def is_plausible_birth_year(year: int, now: datetime) -> bool:

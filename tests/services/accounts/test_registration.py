@@ -48,12 +48,6 @@ def test_an_address_is_taken_in_any_case(someone: Make, email: str) -> None:
     assert answer.json["type"] == "/problems/email-taken"
 
 
-def test_addresses_that_only_fold_to_the_same_are_two_people(someone: Make) -> None:
-    someone().post("/v1/auth/register", {**BODY, "email": "weiss@tanka.example"})
-
-    assert someone().post("/v1/auth/register", {**BODY, "email": "wei\u00df@tanka.example"}).status_code == 201
-
-
 def test_an_address_is_taken_however_its_accents_are_composed(someone: Make) -> None:
     someone().post("/v1/auth/register", {**BODY, "email": "zoe\u0301@tanka.example"})
 
