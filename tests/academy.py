@@ -22,8 +22,8 @@ class AcademyUnderTest:
 
     PostgreSQL and RabbitMQ are its own whatever the environment names, since tests restart and kill them; only where
     no RabbitMQ can be run is it the one of AMQP_URI. `environment` changes its settings, for instance
-    {"BUS_RETRY_DELAYS": "0.1,0.2"}. With `durable` PostgreSQL writes through to the disk as in earnest, which tests need
-    not wait for.
+    {"BUS_RETRY_DELAYS": "0.1,0.2"}. With `durable` PostgreSQL writes through to the disk as in earnest, which tests
+    need not wait for.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None, *, durable: bool = False, **supervisor: object):

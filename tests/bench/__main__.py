@@ -22,7 +22,7 @@ from chassis.local.processes import free_ports
 from chassis.rpc_client import RpcClient
 from tests.academy import AcademyUnderTest
 from tests.bench.bus_load import bare_echo, chassis_echo, drive_bare, drive_chassis
-from tests.bench.http_load import Outcome, drive, request_bytes
+from tests.bench.http_load import Outcome, drive, drive_over, request_bytes
 from tests.bench.processes import CpuMeter
 from tests.seed import Seed, sow
 
@@ -81,10 +81,7 @@ class Bench:
             cpu = CpuMeter(self._pids)
             outcome = drive(base, itertools.repeat(page), in_flight, self._seconds)
             self.row("cached catalogue page", in_flight, outcome, cpu, aim=">4,000" if in_flight > 1 else "")
-        reads = [
-            request_bytes(base, "GET", f"/v1/courses/{seed.course_id}/progress", token=token)
-            for token in seed.tokens.values()
-        ]
+        reads = _progress_reads(base, seed)
         for in_flight in IN_FLIGHT:
             cpu = CpuMeter(self._pids)
             outcome = drive(base, itertools.cycle(reads), in_flight, self._seconds)
@@ -146,12 +143,9 @@ class Bench:
         base = self._academy.base_url
         page = request_bytes(base, "GET", "/v1/courses")
         usual = drive(base, itertools.repeat(page), 16, self._seconds)
-        reads = [
-            request_bytes(base, "GET", f"/v1/courses/{seed.course_id}/progress", token=token)
-            for token in seed.tokens.values()
-        ]
+        reads = _progress_reads(base, seed)
         with self._academy.silenced("progress"), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            callers = pool.submit(_call_progress, base, reads, self._seconds + 3)
+            callers = pool.submit(drive_over, base, reads, 32, self._seconds + 3)
             time.sleep(3)
             cpu = CpuMeter(self._pids)
             silent = drive(base, itertools.repeat(page), 16, self._seconds)
@@ -162,8 +156,9 @@ class Bench:
         self._academy.wait_until_ready("progress")
 
 
-def _call_progress(base: str, reads: list[bytes], seconds: float) -> Outcome:
-    return drive(base, itertools.cycle(reads), 32, seconds)
+def _progress_reads(base: str, seed: Seed) -> list[bytes]:
+    path = f"/v1/courses/{seed.course_id}/progress"
+    return [request_bytes(base, "GET", path, token=token) for token in seed.tokens.values()]
 
 
 def _completions(base: str, seed: Seed) -> Iterator[bytes]:
@@ -215,13 +210,15 @@ def main(seconds: float) -> None:
         rpc = RpcClient(academy.settings.amqp_uri, prefix=academy.settings.bus_prefix, deadline=10)
         seed = sow(academy.settings, rpc, students=STUDENTS, lessons=LESSONS)
         bench = Bench(academy, seconds)
-        bench.bus()
-        bench.reads(seed)
-        bench.completions(seed, console)
-        bench.answer_to_xp(seed, console)
-        bench.silent_service(seed, console)
-        rpc.stop()
-    console.print(bench.table)
+        try:
+            bench.bus()
+            bench.reads(seed)
+            bench.completions(seed, console)
+            bench.answer_to_xp(seed, console)
+            bench.silent_service(seed, console)
+        finally:
+            rpc.stop()
+            console.print(bench.table)
 
 
 if __name__ == "__main__":
