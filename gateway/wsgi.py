@@ -17,6 +17,9 @@ Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 TOO_LARGE = "tanka.too_large"
 """Set in the environment instead of a body over the limit: the app refuses it in its own words."""
 
+UNAVAILABLE_PAUSE = 0.1
+"""Seconds that a "not now" is held back."""
+
 
 class BufferedWsgi:
     """An ASGI app for HTTP requests around a WSGI app. At most `threads` requests are answered at once."""
@@ -39,6 +42,9 @@ class BufferedWsgi:
         environ["CONTENT_LENGTH"] = str(len(body))
         loop = asyncio.get_running_loop()
         status, headers, content = await loop.run_in_executor(self._pool, self._answer, environ)
+        if status == 503:
+            # no thread waits here, so callers who ask again at once take little from everybody else
+            await asyncio.sleep(UNAVAILABLE_PAUSE)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": False})
 
