@@ -24,6 +24,14 @@ class Outcome:
     latencies: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
 
+    def __iadd__(self, other: "Outcome") -> "Outcome":
+        """Count another round as well."""
+        self.seconds += other.seconds
+        self.latencies += other.latencies
+        for status, count in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
+        return self
+
     @property
     def rate(self) -> float:
         """Good answers (2xx) a second."""

@@ -7,16 +7,23 @@ import psutil
 
 
 class CpuMeter:
-    """Says how much of a core each named process used since the meter was made."""
+    """Says how much of a core each named process used in the blocks `with meter:`."""
 
     def __init__(self, pids: Mapping[str, int]):
         self._pids = {**pids, "load": os.getpid()}
+        self._used = dict.fromkeys(self._pids, 0.0)
+        self._before: dict[str, float] = {}
+
+    def __enter__(self) -> None:
         self._before = self._seconds()
 
+    def __exit__(self, *_: object) -> None:
+        for name, seconds in self._seconds().items():
+            self._used[name] += seconds - self._before[name]
+
     def shares(self, seconds: float) -> dict[str, float]:
-        """Cores used on average over the last `seconds`, by name."""
-        after = self._seconds()
-        return {name: (after[name] - self._before[name]) / seconds for name in self._pids}
+        """Cores used on average over `seconds` of such blocks, by name."""
+        return {name: used / seconds for name, used in self._used.items()}
 
     def _seconds(self) -> dict[str, float]:
         return {name: _with_children(pid, alone=name == "load") for name, pid in self._pids.items()}
