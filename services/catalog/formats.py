@@ -21,6 +21,8 @@ from services.catalog.domain.cues import Cue
 from services.catalog.domain.slugs import MOST as SLUG_MOST
 
 DROP_ROUNDS = 10
+MOST_TAGS = 4_000
+"""In one block: reading HTML takes the square of how deep it is."""
 _SPAN = "span"
 _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
@@ -38,7 +40,7 @@ _UNFOLDED = str.maketrans({"œ": "oe", "æ": "ae", "’": "'"})
 
 
 class NestedHtmlError(Exception):
-    """HTML hidden in HTML so deeply that dropping it uncovers more, round after round."""
+    """HTML hidden in HTML so deeply that dropping it uncovers more, round after round, or takes too long."""
 
 
 class BadVttError(Exception):
@@ -52,7 +54,8 @@ class BadVttError(Exception):
 def drop_html(source: str) -> str:
     """The CommonMark text without its raw HTML; what stands between tags stays, scripts and styles go whole.
 
-    Everything else stays as written; code keeps its `<div>`. Raises `NestedHtmlError` for HTML hidden in HTML.
+    Everything else stays as written; code keeps its `<div>`. Raises `NestedHtmlError` for HTML hidden in HTML, and for
+    more of it in one block than anybody writes.
     """
     text = source
     for _ in range(DROP_ROUNDS):
@@ -160,6 +163,8 @@ def _without(text: str, tokens: list[Token]) -> str:
 
 def _replace_block(lines: list[str | None], first: int, content: str) -> None:
     """Put the words of an HTML block into its lines, behind the marks of the quotes and lists around it."""
+    if content.count("<") > MOST_TAGS:
+        raise NestedHtmlError
     block = content.removesuffix("\n").split("\n")
     words = nh3.clean(content, tags=set()).split("\n")
     kept = [" ".join(line.split()) for line in words if line.strip()]
@@ -175,12 +180,19 @@ def _replace_block(lines: list[str | None], first: int, content: str) -> None:
 
 
 def _cut_spans(lines: list[str | None], first: int, content: str, spans: list[tuple[int, int]]) -> None:
-    """Cut spans of an inline content out of the source lines that it comes from."""
+    """Cut spans of an inline content, in their order, out of the source lines that it comes from."""
     start = 0
     number = first
+    next_span = 0
     for content_line in content.split("\n"):
         end = start + len(content_line)
-        cuts = [(max(a, start) - start, min(b, end) - start) for a, b in spans if a < end and b > start]
+        cuts = []
+        while next_span < len(spans) and spans[next_span][0] < end:
+            a, b = spans[next_span]
+            cuts.append((max(a, start) - start, min(b, end) - start))
+            if b > end:  # it goes on in the next line
+                break
+            next_span += 1
         shown = content_line.strip()
         while shown not in (lines[number] or ""):
             number += 1

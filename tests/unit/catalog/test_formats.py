@@ -1,5 +1,7 @@
 """CommonMark without raw HTML, and texts as they are searched."""
 
+from time import monotonic
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +103,16 @@ def test_dropping_is_done_once_and_for_all(text: str) -> None:
 def test_html_nested_to_be_uncovered_is_refused() -> None:
     with pytest.raises(NestedHtmlError):
         drop_html("a " + "<" * 30 + "b>" * 30)
+
+
+def test_a_long_text_full_of_html_does_not_stop_the_whole_catalog() -> None:
+    begun = monotonic()
+
+    assert drop_html("<b>x\n" * 30_000).split() == ["x"] * 30_000
+    with pytest.raises(NestedHtmlError):
+        drop_html("<div>\n" * 33_000)
+
+    assert monotonic() - begun < 4
 
 
 def test_plain_text_has_the_words_but_neither_marks_nor_code_blocks() -> None:
