@@ -145,7 +145,8 @@ class Infrastructure:
 
     def save(self) -> None:
         """Keep passwords, ports and ids for the next command."""
-        kept: dict[str, Any] = {"owner": ProcessIdentity.of(os.getpid()).kept()}
+        # Read again: with servers of others this time, what is known of our own must not be forgotten.
+        kept = read_private(self._file) | {"owner": ProcessIdentity.of(os.getpid()).kept()}
         if self.postgres is not None:
             kept["postgres"] = {
                 "password": self.postgres.password,

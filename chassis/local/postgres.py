@@ -4,6 +4,7 @@ The wheel's programs are called directly: its Python wrapper only knows a socket
 so root runs it as `nobody`, with data and programs in a folder that `nobody` owns.
 """
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from chassis.local.places import make_directory, remove_empty_parents, unprivileged_user
@@ -49,6 +51,8 @@ class PostgresServer:
         self.port = port
         self.throwaway = throwaway
         self.identity: ProcessIdentity | None = None
+        self._data = directory / "data"
+        self._password_digest = directory / "password.sha256"
         self._owner = unprivileged_user()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,11 +67,14 @@ class PostgresServer:
         With `keep_port` only the port it had will do, since others already know it.
         """
         self.stop()
+        self._end_forgotten()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         make_directory(self.directory, self._owner)
         programs = self._programs()
-        if not (self.directory / "data" / "PG_VERSION").exists():
+        if not (self._data / "PG_VERSION").exists():
             self._initialise(programs)
+        elif not self._knows_password():
+            self._set_password(programs)
         for _ in range(3):
             self.port = settle_port(self.port, keep_port)
             if self._run(programs):
@@ -106,7 +113,7 @@ class PostgresServer:
 
     def _run(self, programs: Path) -> bool:
         settings = SETTINGS | {"port": str(self.port)} | (THROWAWAY if self.throwaway else {})
-        command = [str(programs / "bin" / "postgres"), "-D", str(self.directory / "data")]
+        command = [str(programs / "bin" / "postgres"), "-D", str(self._data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         self._process = spawn(command, self.log, _environment(), self.directory, self._owner)
@@ -149,7 +156,46 @@ class PostgresServer:
                 )
         finally:
             password_file.unlink()
-        unfinished.rename(self.directory / "data")
+        unfinished.rename(self._data)
+        self._password_digest.write_text(self._digest())
+
+    def _knows_password(self) -> bool:
+        """Return whether the data was made, or last used, with our password: the state file may have been deleted."""
+        return self._password_digest.exists() and self._password_digest.read_text() == self._digest()
+
+    def _set_password(self, programs: Path) -> None:
+        """Give kept data our password, without the old one, as its owner may while no server runs on it."""
+        command = [str(programs / "bin" / "postgres"), "--single", "-D", str(self._data), "postgres"]
+        user, group = self._owner or (None, None)
+        done = subprocess.run(
+            command,
+            input=f"ALTER ROLE {self.user} PASSWORD '{self.password}'\n",
+            env=_environment(),
+            cwd=self.directory,
+            user=user,
+            group=group,
+            extra_groups=[] if self._owner else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StartError(f"PostgreSQL's data in {self._data} cannot be used:\n{done.stderr}")
+        self._password_digest.write_text(self._digest())
+
+    def _digest(self) -> str:
+        return hashlib.sha256(self.password.encode()).hexdigest()
+
+    def _end_forgotten(self) -> None:
+        """End a server that runs on our data though no state file knows it any more."""
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+            process = psutil.Process(pid)
+            forgotten = str(self._data) in process.cmdline()
+        except (OSError, ValueError, IndexError, psutil.Error):
+            return
+        if forgotten:
+            ProcessIdentity.of(pid).end(STOP_PATIENCE, signal.SIGINT)
 
     def _programs(self) -> Path:
         """Return the folder with PostgreSQL's programs: the wheel's own, or for root a copy that `nobody` may run."""
