@@ -54,6 +54,11 @@ class Delivery:
     envelope: Envelope
     event: Event
 
+    @property
+    def cause(self) -> Trace:
+        """What is told because of this event is told `with traced(delivery.cause)`."""
+        return Trace(correlation_id=self.envelope.correlation_id, event_id=str(self.envelope.id))
+
 
 @dataclass(frozen=True)
 class _Received:
@@ -156,7 +161,7 @@ class EventConsumer(Entrypoint):
                     raise
                 _log.warning("a batch failed; each event alone", queue=self.queue.name, reason=_reason(error))
         for one in received:
-            with traced(_trace_of([one.delivery])):
+            with traced(one.delivery.cause):
                 try:
                     self._handle([one])
                 except Exception as error:
@@ -247,10 +252,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _trace_of(deliveries: list[Delivery]) -> Trace:
-    if len(deliveries) > 1:
-        return Trace()
-    envelope = deliveries[0].envelope
-    return Trace(correlation_id=envelope.correlation_id, event_id=str(envelope.id))
+    return deliveries[0].cause if len(deliveries) == 1 else Trace()
 
 
 def _report(outcome: GreenEvent, _context: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:

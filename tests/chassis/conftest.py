@@ -17,7 +17,7 @@ from chassis.settings import Settings
 from tests import infrastructure
 from tests.chassis import specimen
 from tests.chassis.proxy import Door
-from tests.chassis.specimen import Laboratory, Specimen
+from tests.chassis.specimen import Laboratory, Nursery, Specimen
 from tests.infrastructure import Servers
 
 RETRY_DELAYS = (0.2, 0.6)
@@ -37,10 +37,20 @@ def specimen_template(servers: Servers) -> Iterator[str]:
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """The parent of all specimens."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
-def make_laboratory(servers: Servers, specimen_template: str, tmp_path: Path) -> Iterator[LaboratoryFactory]:
+def make_laboratory(
+    servers: Servers, nursery: Nursery, specimen_template: str, tmp_path: Path
+) -> Iterator[LaboratoryFactory]:
     """`make_laboratory(bus_retry_delays=...)`: a laboratory with these settings, thrown away after the test."""
-    with _factory(servers, specimen_template, tmp_path) as make:
+    with _factory(servers, nursery, specimen_template, tmp_path) as make:
         yield make
 
 
@@ -52,10 +62,10 @@ def laboratory(make_laboratory: LaboratoryFactory) -> Laboratory:
 
 @pytest.fixture(scope="module")
 def shared_laboratory(
-    servers: Servers, specimen_template: str, tmp_path_factory: pytest.TempPathFactory
+    servers: Servers, nursery: Nursery, specimen_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Laboratory]:
     """A laboratory that the tests of a module share, and leave as sound as they found it."""
-    with _factory(servers, specimen_template, tmp_path_factory.mktemp("laboratory")) as make:
+    with _factory(servers, nursery, specimen_template, tmp_path_factory.mktemp("laboratory")) as make:
         yield make()
 
 
@@ -82,7 +92,7 @@ def database_door(servers: Servers) -> Iterator[tuple[Door, str]]:
 
 
 @contextlib.contextmanager
-def _factory(servers: Servers, template: str, directory: Path) -> Iterator[LaboratoryFactory]:
+def _factory(servers: Servers, nursery: Nursery, template: str, directory: Path) -> Iterator[LaboratoryFactory]:
     with contextlib.ExitStack() as stack:
 
         def make(**changes: Any) -> Laboratory:
@@ -99,7 +109,7 @@ def _factory(servers: Servers, template: str, directory: Path) -> Iterator[Labor
                 connection.execute(
                     sql.SQL("create database {} template {}").format(sql.Identifier(database), sql.Identifier(template))
                 )
-            laboratory = Laboratory(settings, directory)
+            laboratory = Laboratory(nursery, settings, directory)
             stack.callback(laboratory.close)
             return laboratory
 

@@ -7,9 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -61,23 +63,56 @@ def migrate(database_url: str) -> None:
     database.close()
 
 
+class Nursery:
+    """The parent of all specimens: it has imported everything, so that one is there at once."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "chassis.local.nursery", "tests.chassis.specimen_service"],
+            cwd=CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._started: SimpleQueue[int] = SimpleQueue()
+        self._statuses: dict[int, int] = {}
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def start(self, port: int, log: Path, environment: dict[str, str]) -> int:
+        """Start a specimen; its process id."""
+        command = {"name": "specimen", "port": port, "log": str(log), "environment": environment}
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        self._process.stdin.flush()
+        return self._started.get(timeout=PATIENCE)
+
+    def status(self, pid: int) -> int | None:
+        """The exit status of a specimen; None while it lives."""
+        return self._statuses.get(pid)
+
+    def close(self) -> None:
+        """End it and what is left of its children."""
+        self._process.communicate(timeout=PATIENCE)
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            told = json.loads(line)
+            if "started" in told:
+                self._started.put(told["pid"])
+            elif "ended" in told:
+                self._statuses[told["pid"]] = told["status"]
+
+
 class Specimen:
     """One process of the specimen service, its log, its private port, and a client for its calls."""
 
-    def __init__(self, settings: Settings, log: Path, **environment: str) -> None:
+    def __init__(self, nursery: Nursery, settings: Settings, log: Path) -> None:
         self.settings = settings
         self.port = free_ports(1)[0]
-        self._log = log
         self.rpc = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, deadline=5.0)
-        with open(log, "ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "tests.chassis.specimen_service", str(self.port)],
-                cwd=CHECKOUT,
-                env={**os.environ, **_environment(settings), **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        self._nursery = nursery
+        self._log = log
+        self._pid = nursery.start(self.port, log, _environment(settings))
 
     def wait_until_ready(self) -> "Specimen":
         """Wait until it says that it is ready."""
@@ -125,35 +160,36 @@ class Specimen:
         """Wait until so many wanted lines that say this are in the log; whether they came."""
         return wait_until(lambda: len([line for line in self.log_lines(event) if wanted(line)]) >= count, PATIENCE)
 
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._nursery.status(self._pid) is None
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
-        self.process.send_signal(number)
+        os.kill(self._pid, number)
 
     def wait(self, seconds: float) -> int:
         """The exit status, when the process ends in that time; fails when it does not."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"the specimen did not end in {seconds} s:\n{self.log[-4000:]}") from None
+        ended = wait_until(lambda: not self.is_alive(), seconds, pause=0.01)
+        assert ended, f"the specimen did not end in {seconds} s:\n{self.log[-4000:]}"
+        status = self._nursery.status(self._pid)
+        assert status is not None
+        return status
 
     def close(self) -> None:
         """End the process, hard if need be, and the client."""
         self.rpc.stop()
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-            try:
-                self.process.wait(3)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.is_alive():
+            self.send(signal.SIGKILL)
+            self.wait(PATIENCE)
 
 
 class Laboratory:
     """A prefix on the broker, a database, and as many processes of the specimen as a test wants."""
 
-    def __init__(self, settings: Settings, directory: Path) -> None:
+    def __init__(self, nursery: Nursery, settings: Settings, directory: Path) -> None:
         self.settings = settings
+        self._nursery = nursery
         self._directory = directory
         self._specimens: list[Specimen] = []
         self.database = Database(settings.database_url_for("specimen"), pool_size=4)
@@ -165,7 +201,8 @@ class Laboratory:
 
     def launch(self, **changes: Any) -> Specimen:
         """Start a process without waiting; `changes` are settings of its own."""
-        specimen = Specimen(replace(self.settings, **changes), self._directory / f"specimen-{len(self._specimens)}.log")
+        log = self._directory / f"specimen-{len(self._specimens)}.log"
+        specimen = Specimen(self._nursery, replace(self.settings, **changes), log)
         self._specimens.append(specimen)
         return specimen
 

@@ -1,4 +1,4 @@
-"""A service made to be tortured; run as a process of its own: `python -m tests.chassis.specimen_service PORT`.
+"""A service made to be tortured; run as a process of its own by the nursery that runs all services on one machine.
 
 What an event does is said by its `time_zone`, the one free text that an event of learning carries.
 """
@@ -7,7 +7,6 @@ from chassis import greening
 
 greening.patch()
 
-import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from typing import Any  # noqa: E402
@@ -18,6 +17,7 @@ from sqlalchemy import text  # noqa: E402
 
 from chassis import runner, telemetry  # noqa: E402
 from chassis.clock import now  # noqa: E402
+from chassis.context import traced  # noqa: E402
 from chassis.database import UnitOfWork  # noqa: E402
 from chassis.service import Delivery, Service, consumes, rpc  # noqa: E402
 from chassis.settings import Settings  # noqa: E402
@@ -106,7 +106,8 @@ class Specimen(Service):
                 _ATTEMPT, [{"event_id": delivery.envelope.id, "batch": batch} for delivery in deliveries]
             )
         for delivery in deliveries:
-            self._obey(unit_of_work, delivery, batch)
+            with traced(delivery.cause):
+                self._obey(unit_of_work, delivery, batch)
 
     def _obey(self, unit_of_work: UnitOfWork, delivery: Delivery, batch: UUID) -> None:
         event = delivery.event
@@ -164,7 +165,8 @@ def _container() -> Any:
     return next(item for item in gc.get_objects() if isinstance(item, ServiceContainer))
 
 
-if __name__ == "__main__":
+def run_service(name: str, private_port: int) -> None:
+    """What the nursery calls in the process that it forked, as it calls `chassis.runner.run_service`."""
     settings = Settings.from_environment()
-    telemetry.configure_logs("specimen", settings.log_level)
-    runner.run(Specimen, settings, int(sys.argv[1]))
+    telemetry.configure_logs(name, settings.log_level)
+    runner.run(Specimen, settings, private_port)

@@ -126,7 +126,7 @@ def test_an_event_under_way_when_the_connection_breaks_has_one_effect(
     laboratory.wait_for_effects(*lessons)
     assert laboratory.effects(*lessons) == [1] * 121
     assert wait_until(lambda: specimen.metric(HANDLED % "repeated") > 0, PATIENCE)
-    assert specimen.process.poll() is None
+    assert specimen.is_alive()
     (last,) = laboratory.publish("")
     laboratory.wait_for_effects(last)
 
@@ -146,7 +146,7 @@ def test_a_call_under_way_when_the_services_connection_breaks_is_answered_on_the
 
         assert call.result() == "woken"
     assert client.call("specimen", "echo", value=1) == 1
-    assert specimen.process.poll() is None
+    assert specimen.is_alive()
     client.stop()
 
 

@@ -106,7 +106,7 @@ def test_a_body_that_cannot_be_read_is_put_aside_at_once_and_not_acknowledged_aw
 
     assert wait_until(lambda: shared_laboratory.depth(f"{QUEUE}.dead") == before + 1, PATIENCE)
     shared_laboratory.wait_for_effects(sound, behind)
-    assert shared_specimen.process.poll() is None
+    assert shared_specimen.is_alive()
     reasons = [letter.reason for letter in list_dead_letters(shared_laboratory.settings, QUEUE)]
     assert any(reason.startswith("Undecodable: ") for reason in reasons)
 
