@@ -38,10 +38,10 @@ class Out(BaseModel):
 
 
 def _single_line(text: str) -> str:
-    if any(character in text for character in "\n\r\t\u2028\u2029") or any(
-        "\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" for c in text
-    ):
+    if any(character in text for character in "\n\r\t\u2028\u2029"):
         raise PydanticCustomError("single-line", "must be one line")
+    if any("\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069" for character in text):
+        raise PydanticCustomError("control-characters", "must not override directions")
     return text
 
 

@@ -17,12 +17,13 @@ class Refusal:
 
 def check_line(pointer: str, value: str, most: int, *, required: bool = True) -> tuple[Refusal, ...]:
     """What is wrong with one line of at most `most` characters, without control characters."""
-    return _check(pointer, value, len(value), most, required, allowed="")
+    return _check(pointer, value, required, Refusal(pointer, "too-long", {"maximum": most}), len(value) > most, "")
 
 
 def check_text(pointer: str, value: str, most: int, *, required: bool = False) -> tuple[Refusal, ...]:
     """What is wrong with a text of at most `most` bytes in UTF-8, which may have tabs and line ends."""
-    return _check(pointer, value, len(value.encode(errors="replace")), most, required, allowed="\t\n\r")
+    too_long = Refusal(pointer, "too-many-bytes", {"maximum": most})
+    return _check(pointer, value, required, too_long, len(value.encode(errors="replace")) > most, "\t\n\r")
 
 
 def check_number(pointer: str, value: int, least: int, most: int) -> tuple[Refusal, ...]:
@@ -34,11 +35,13 @@ def check_number(pointer: str, value: int, least: int, most: int) -> tuple[Refus
     return ()
 
 
-def _check(pointer: str, value: str, size: int, most: int, required: bool, allowed: str) -> tuple[Refusal, ...]:
+def _check(
+    pointer: str, value: str, required: bool, too_long: Refusal, is_too_long: bool, allowed: str
+) -> tuple[Refusal, ...]:
     if required and not any(unicodedata.category(character)[0] not in "CZ" for character in value):
         return (Refusal(pointer, "required"),)
-    if size > most:
-        return (Refusal(pointer, "too-long", {"maximum": most}),)
+    if is_too_long:
+        return (too_long,)
     if any(unicodedata.category(character) in ("Cc", "Cs") and character not in allowed for character in value):
         return (Refusal(pointer, "control-characters"),)
     return ()

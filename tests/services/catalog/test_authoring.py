@@ -254,7 +254,7 @@ def test_a_transcript_is_kept_as_written_and_as_cues(catalogue: Catalogue) -> No
         ("", [("/vtt", "required")]),
         ("Bonjour", [("/vtt", "bad-vtt")]),
         ("WEBVTT\n\n00:01.000 --> 00:02.000\nA\0", [("/vtt", "control-characters")]),
-        ("WEBVTT\n\n" + "a" * 1_000_001, [("/vtt", "too-long")]),
+        ("WEBVTT\n\n" + "a" * 1_000_001, [("/vtt", "too-many-bytes")]),
         (VTT + "\n00:05,000 --> 00:06,000\nVirgule\n", [("/cues/2", "bad-cue")]),
         (VTT + "\n00:00.500 --> 00:06.000\nTard\n", [("/cues/2", "cue-out-of-order")]),
         (VTT + "\n04:30.000 --> 04:31.000\nLoin\n", [("/cues/2", "cue-past-video")]),

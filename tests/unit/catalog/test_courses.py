@@ -112,10 +112,10 @@ def test_covers_may_be_paths_of_ours_or_web_addresses() -> None:
 
 def test_texts_are_bounded_in_bytes_and_keep_their_lines_and_tabs() -> None:
     assert lesson(body="a" * 200_000) == []
-    assert lesson(body="é" * 100_001) == [("/body", "too-long")]
+    assert lesson(body="é" * 100_001) == [("/body", "too-many-bytes")]
     assert lesson(body="Une ligne\n\tune autre\r\n") == []
     assert lesson(body="\x1b[31m") == [("/body", "control-characters")]
-    assert course(description="a" * 50_001) == [("/description", "too-long")]
+    assert course(description="a" * 50_001) == [("/description", "too-many-bytes")]
 
 
 def test_only_a_project_has_a_brief() -> None:

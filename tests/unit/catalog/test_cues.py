@@ -71,7 +71,7 @@ def test_cues_may_overlap_and_begin_together() -> None:
 
 def test_cues_are_counted_and_their_texts_bounded() -> None:
     assert [r.code for r in check_cues([Cue(0, 1, "a")] * (MOST + 1), None)] == ["too-many"]
-    assert [(r.pointer, r.code) for r in check_cues([Cue(0, 1, "a" * 4001)], None)] == [("/cues/0", "too-long")]
+    assert [(r.pointer, r.code) for r in check_cues([Cue(0, 1, "a" * 4001)], None)] == [("/cues/0", "too-many-bytes")]
 
 
 def test_marks_and_entities_become_plain_text() -> None:

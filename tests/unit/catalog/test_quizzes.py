@@ -55,7 +55,7 @@ def test_choices_differ_by_more_than_spaces() -> None:
 
 def test_texts_are_there_short_and_without_control_characters() -> None:
     assert codes(question(text="  ")) == [("/questions/0/text", "required")]
-    assert codes(question(text="a" * 2001)) == [("/questions/0/text", "too-long")]
+    assert codes(question(text="a" * 2001)) == [("/questions/0/text", "too-many-bytes")]
     assert codes(question(choices=("a", "\0b"))) == [("/questions/0/choices/1", "control-characters")]
     assert codes(question(choices=("a", ""))) == [("/questions/0/choices/1", "required")]
 
