@@ -118,7 +118,10 @@ def is_database_away(error: BaseException) -> bool:
     original = _original(error)
     if not isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
         return False
-    return original.sqlstate is None or original.sqlstate.startswith(_AWAY)
+    if original.sqlstate is not None:
+        return original.sqlstate.startswith(_AWAY)
+    # psycopg also says so of a statement that it could not send, too many parameters for instance: that is wrong work
+    return not isinstance(error, DBAPIError) or error.statement is None or error.connection_invalidated
 
 
 def is_database_slow(error: BaseException) -> bool:

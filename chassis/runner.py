@@ -1,6 +1,8 @@
 """Runs one service in this process until it is told to stop, then drains it."""
 
+import gc
 import signal
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -32,19 +34,31 @@ def run(service_class: type[Service], settings: Settings, private_port: int) -> 
         container = ServiceContainer(service_class)
         # first, since the start waits for the broker: meanwhile the process is live, but not ready
         health.serve(settings.private_address, private_port, resources.faults)
-        container.start()
-        resources.relay.start()
-        resources.started = True
-        _log.info("ready", service=name, private_port=private_port)
-
-        def stop(_number: int, _frame: Any) -> None:
-            eventlet.spawn_n(container.stop)
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
+        # beside the wait, which ends with an error as soon as a part of the service fails, also while it starts
+        eventlet.spawn_n(_start, container, resources)
         container.wait()
     resources.close()
     _log.info("stopped", service=name)
+
+
+def _start(container: ServiceContainer, resources: Resources) -> None:
+    try:
+        container.start()
+        resources.relay.start()
+    except Exception:
+        container.kill(sys.exc_info())
+        return
+
+    def stop(_number: int, _frame: Any) -> None:
+        eventlet.spawn_n(container.stop)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    resources.started = True
+    # what is there by now stays: the collector need not look at it again and again
+    gc.collect()
+    gc.freeze()
+    _log.info("ready", service=container.service_name)
 
 
 def load_service(name: str) -> type[Service]:

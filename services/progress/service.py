@@ -5,11 +5,10 @@ from typing import Annotated
 from uuid import UUID
 
 from msgspec import Meta
-from nameko.timer import timer
 
 from chassis.clock import now
 from chassis.database import UnitOfWork
-from chassis.service import Delivery, Service, consumes, rpc
+from chassis.service import Delivery, Service, consumes, every, rpc
 from contracts import topology
 from contracts.errors import Forbidden
 from contracts.events.accounts import Role
@@ -96,7 +95,7 @@ class ProgressService(Service):
         heard = [(delivery.event, delivery.envelope.sequence) for delivery in deliveries]
         handlers.keep_outlines(unit_of_work, [(event, n) for event, n in heard if isinstance(event, CourseChanged)])
 
-    @timer(interval=SETTLE_SECONDS)
+    @every(interval=SETTLE_SECONDS)
     def settle(self) -> None:
         """Recount what lost lessons, and confirm with catalog what seems completed."""
         completion.settle(self.database, self.outlines, now())

@@ -44,6 +44,7 @@ _TABLES = (
     "batch uuid, at timestamptz not null default clock_timestamp())",
     "create table attempts (id bigserial primary key, event_id uuid not null, batch uuid not null, "
     "at timestamptz not null default clock_timestamp())",
+    "create table timed (key text not null)",
 )
 
 
@@ -106,13 +107,13 @@ class Nursery:
 class Specimen:
     """One process of the specimen service, its log, its private port, and a client for its calls."""
 
-    def __init__(self, nursery: Nursery, settings: Settings, log: Path) -> None:
+    def __init__(self, nursery: Nursery, settings: Settings, log: Path, environment: dict[str, str]) -> None:
         self.settings = settings
         self.port = free_ports(1)[0]
         self.rpc = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, deadline=5.0)
         self._nursery = nursery
         self._log = log
-        self._pid = nursery.start(self.port, log, _environment(settings))
+        self._pid = nursery.start(self.port, log, _environment(settings) | environment)
 
     def wait_until_ready(self) -> "Specimen":
         """Wait until it says that it is ready."""
@@ -199,10 +200,10 @@ class Laboratory:
         """Start a process and wait until it is ready; `changes` are settings of its own."""
         return self.launch(**changes).wait_until_ready()
 
-    def launch(self, **changes: Any) -> Specimen:
-        """Start a process without waiting; `changes` are settings of its own."""
+    def launch(self, environment: dict[str, str] | None = None, **changes: Any) -> Specimen:
+        """Start a process without waiting; `environment` and `changes` of the settings are its own."""
         log = self._directory / f"specimen-{len(self._specimens)}.log"
-        specimen = Specimen(self._nursery, replace(self.settings, **changes), log)
+        specimen = Specimen(self._nursery, replace(self.settings, **changes), log, environment or {})
         self._specimens.append(specimen)
         return specimen
 

@@ -7,19 +7,22 @@ from chassis import greening
 
 greening.patch()
 
+import os  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
+from threading import Event  # noqa: E402
 from typing import Any  # noqa: E402
 from uuid import UUID, uuid4  # noqa: E402
 
 import eventlet  # noqa: E402
+from nameko.extensions import DependencyProvider  # noqa: E402
 from sqlalchemy import text  # noqa: E402
 
 from chassis import runner, telemetry  # noqa: E402
 from chassis.clock import now  # noqa: E402
 from chassis.context import traced  # noqa: E402
 from chassis.database import UnitOfWork  # noqa: E402
-from chassis.service import Delivery, Service, consumes, rpc  # noqa: E402
+from chassis.service import Delivery, Service, consumes, every, rpc  # noqa: E402
 from chassis.settings import Settings  # noqa: E402
 from contracts.errors import Conflict  # noqa: E402
 from contracts.events import CourseCompleted, LessonCompleted  # noqa: E402
@@ -32,10 +35,27 @@ _EFFECT = text("insert into effects (key, source, pid, batch) values (:key, :sou
 _log = telemetry.get_logger("specimen")
 
 
+class Mortal(DependencyProvider):  # type: ignore[misc]
+    """A part of the service that fails while it starts, in a thread that nameko manages, if so wished."""
+
+    def get_dependency(self, worker_ctx: Any) -> "Mortal":
+        return self
+
+    def start(self) -> None:
+        if os.environ.get("SPECIMEN_DIES_AT_START"):
+            self.container.spawn_managed_thread(_die)
+            Event().wait()
+
+
+def _die() -> None:
+    raise RuntimeError("a managed thread died")
+
+
 class Specimen(Service):
     """Calls and events that do what a test wants to see."""
 
     name = "specimen"
+    mortal = Mortal()
 
     @rpc
     def echo(self, value: Any) -> Any:
@@ -90,12 +110,16 @@ class Specimen(Service):
     @rpc
     def let_a_managed_thread_die(self) -> None:
         """Lets a thread that nameko manages end in an exception, as a fault in the chassis would."""
-        container = _container()
+        eventlet.spawn_after(0.05, self.mortal.container.spawn_managed_thread, _die)
 
-        def die() -> None:
-            raise RuntimeError("a managed thread died")
-
-        eventlet.spawn_after(0.05, container.spawn_managed_thread, die)
+    @every(interval=0.25)
+    def tick(self) -> None:
+        """Does what the table of timed work says."""
+        with self.database.unit_of_work() as unit_of_work:
+            for key in unit_of_work.connection.scalars(text("delete from timed returning key")).all():
+                if key == "fail":
+                    raise ValueError("timed work went wrong")
+                unit_of_work.connection.execute(_EFFECT, {"key": key, "source": "timer", "batch": None})
 
     @consumes(GAMIFICATION_LEARNING)
     def on_learning(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
@@ -121,6 +145,9 @@ class Specimen(Service):
             raise ValueError(value.encode().decode("unicode_escape"))
         if wish == "fail-first" and self._attempts(delivery) <= int(value):
             raise ValueError(f"attempt {self._attempts(delivery)} of more than {value}")
+        if wish == "too-many-parameters":
+            numbers = ",".join(["%s"] * 70_000)
+            unit_of_work.connection.exec_driver_sql(f"select {numbers}", tuple(range(70_000)))
         if wish == "sleep":
             time.sleep(float(value))
         if wish == "tell":
@@ -155,14 +182,6 @@ def _course_completed(course_id: UUID) -> CourseCompleted:
     return CourseCompleted(
         user_id=course_id, course_id=course_id, completed_at=now(), time_zone="UTC", access="free", lessons=1
     )
-
-
-def _container() -> Any:
-    import gc
-
-    from nameko.containers import ServiceContainer
-
-    return next(item for item in gc.get_objects() if isinstance(item, ServiceContainer))
 
 
 def run_service(name: str, private_port: int) -> None:

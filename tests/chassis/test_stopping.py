@@ -178,6 +178,15 @@ def test_a_process_in_which_a_managed_thread_dies_ends_at_once_with_an_error(lab
     assert laboratory.effects(slow) == [1]
 
 
+def test_a_process_in_which_a_managed_thread_dies_while_it_starts_ends_at_once_with_an_error(
+    laboratory: Laboratory,
+) -> None:
+    specimen = laboratory.launch({"SPECIMEN_DIES_AT_START": "1"})
+
+    assert specimen.wait(5) != 0
+    assert "a managed thread died" in specimen.log
+
+
 def test_sigterm_twice_is_no_worse_than_once(laboratory: Laboratory) -> None:
     specimen = laboratory.start()
     (lesson,) = laboratory.publish("sleep:1.0")
