@@ -176,7 +176,7 @@ def _postgres(directory: Path, state: Path, kept: dict[str, Any], throwaway: boo
 
 def _broker(directory: Path, state: Path, name: str, kept: dict[str, Any], say: Callable[[str], None]) -> Broker:
     log = state / "logs" / "rabbitmq.log"
-    password = kept.get("password") or secrets.token_urlsafe(24)
+    password = kept.get("password") or rabbitmq.known_password(directory) or secrets.token_urlsafe(24)
     container = f"tanka-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:12]}-{name.replace('/', '-')}"
     ports = kept.get("ports")
     if kept.get("container") and ports:

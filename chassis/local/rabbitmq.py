@@ -6,6 +6,7 @@ would outlive the node and is therefore started and ended by us) are its own, an
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -266,6 +267,16 @@ class RabbitContainer:
         """Stop, and delete the volume."""
         self.stop()
         _docker("volume", "rm", "--force", self.name)
+
+
+def known_password(directory: Path) -> str | None:
+    """Return the password of the node whose data lies below `directory`: RabbitMQ takes one only at its first start."""
+    try:
+        configuration = (directory / "rabbitmq.conf").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^default_pass = (\S+)$", configuration, re.MULTILINE)
+    return found.group(1) if found else None
 
 
 def find_server() -> Path | None:
