@@ -294,20 +294,25 @@ def test_a_client_that_is_stopped_ends_calls_under_way_at_once(shared_specimen: 
 
 
 def test_calls_are_transient_and_expire_with_their_deadline(laboratory: Laboratory) -> None:
-    with laboratory.channel() as channel:
+    client = RpcClient(laboratory.settings.amqp_uri, prefix=laboratory.settings.bus_prefix)
+    with laboratory.channel() as channel, ThreadPoolExecutor(1) as threads:
         rpc_exchange(laboratory.settings.bus_prefix)(channel).declare()
         queue = laboratory.settings.bus_prefix + "rpc.specimen"
         channel.queue_declare(queue, auto_delete=False)
         channel.queue_bind(queue, laboratory.settings.bus_prefix + RPC_EXCHANGE, "specimen")
-        client = RpcClient(laboratory.settings.amqp_uri, prefix=laboratory.settings.bus_prefix)
-        with pytest.raises(Unavailable), traced(Trace(request_id="r-1", correlation_id="c-1")):
-            client.call("specimen", "echo", deadline=1.5, value=1)
-        with pytest.raises(Unavailable):
-            client.call("specimen", "echo", deadline=0.1, value=1)
-        client.stop()
-
+        began = time.time()
+        call = threads.submit(client.call, "specimen", "echo", deadline=0.7, value=1)
+        assert wait_until(lambda: laboratory.depth("rpc.specimen") == 1, 3)
         message = channel.basic_get(queue, no_ack=True)
-        assert message is None, "an expired call is still in the queue"
+        assert isinstance(call.exception(), Unavailable)
+
+        assert message.properties["delivery_mode"] == 1
+        assert message.properties["expiration"] == "700"
+        assert began + 0.7 <= message.headers["deadline"] < time.time() + 0.7
+        with pytest.raises(Unavailable):
+            client.call("specimen", "echo", deadline=0.2, value=1)
+        assert wait_until(lambda: laboratory.depth("rpc.specimen") == 0, 3), "an expired call is still in the queue"
+    client.stop()
 
 
 def _answers(client: RpcClient) -> bool:
