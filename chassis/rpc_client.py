@@ -17,6 +17,7 @@ from kombu.transport.pyamqp import Channel
 from chassis import telemetry
 from chassis.bus.broker import POLL, connect, establish, rpc_exchange
 from chassis.bus.publisher import send
+from chassis.bus.reading import read_alone
 from chassis.context import current_trace
 from contracts.errors import ErrorBody, Unavailable, from_body
 from contracts.topology import RPC_EXCHANGE
@@ -158,8 +159,7 @@ class RpcClient:
 
     def _read(self, connection: Connection) -> None:
         establish(connection)
-        # one fixed time limit on the socket: writers share it with the reader, which must not switch it under them
-        connection.connection.transport.sock.settimeout(POLL)
+        read_alone(connection.connection)
         channel = connection.channel()
         rpc_exchange(self._prefix)(channel).declare()
         channel.basic_consume(REPLY_TO, no_ack=True, callback=self._on_reply)

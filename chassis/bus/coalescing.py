@@ -7,6 +7,7 @@ from typing import Any
 
 import eventlet
 from amqp.method_framing import frame_writer
+from eventlet import hubs
 
 
 def coalescing_frame_writer(connection: Any, transport: Any) -> Any:
@@ -17,6 +18,8 @@ def coalescing_frame_writer(connection: Any, transport: Any) -> Any:
 class _Coalesced:
     def __init__(self, transport: Any) -> None:
         self._transport = transport
+        # TLS has no such socket
+        self._plain_socket = getattr(transport.sock, "fd", None)
         self._pending = bytearray()
         self._sending = False
 
@@ -24,9 +27,23 @@ class _Coalesced:
         self._pending += frame
         if not self._sending:
             self._sending = True
-            eventlet.spawn_n(self._send)
+            hubs.get_hub().schedule_call_global(0, self._send_now)
 
-    def _send(self) -> None:
+    def _send_now(self) -> None:
+        # runs in the hub itself, which must not wait: what the socket does not take at once is sent by a greenlet
+        try:
+            sent = self._plain_socket.send(self._pending) if self._plain_socket else 0
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            sent = len(self._pending)
+        del self._pending[:sent]
+        if self._pending:
+            eventlet.spawn_n(self._send_rest)
+        else:
+            self._sending = False
+
+    def _send_rest(self) -> None:
         try:
             while self._pending:
                 data, self._pending = self._pending, bytearray()

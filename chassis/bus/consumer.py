@@ -10,8 +10,9 @@ from kombu.transport.pyamqp import Channel
 from nameko.amqp.consume import Consumer as NamekoConsumer
 
 from chassis import telemetry
-from chassis.bus.broker import POLL, connect
+from chassis.bus.broker import connect
 from chassis.bus.coalescing import coalescing_frame_writer
+from chassis.bus.reading import read_alone
 
 DRAIN_LIMIT = 25.0
 """Seconds that work under way may take after the stop; Kubernetes kills after 30."""
@@ -68,8 +69,7 @@ class DrainingConsumer(NamekoConsumer):
 
     def get_consumers(self, consumer_cls: Any, channel: Channel) -> list[Any]:
         self._declare(channel)
-        # one fixed time limit on the socket: writers share it with the reader, which must not switch it under them
-        channel.connection.transport.sock.settimeout(POLL)
+        read_alone(channel.connection)
         with self._settled:
             self._in_flight = 0
             self.channel = channel
