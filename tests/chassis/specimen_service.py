@@ -93,6 +93,11 @@ class Specimen(Service):
                 raise Conflict("on-purpose")
 
     @rpc
+    def ask_another(self, seconds: float, patience: float) -> str:
+        """Calls a service (this one will do) and passes its answer on."""
+        return str(self.rpc.call("specimen", "sleep", deadline=patience, seconds=seconds))
+
+    @rpc
     def refuse(self) -> None:
         """Answers with an error on purpose."""
         raise Conflict("on-purpose")

@@ -119,6 +119,23 @@ def test_a_slow_query_does_not_block_the_other_greenlets(shared_specimen: Specim
     assert time.monotonic() - began < 1.0
 
 
+def test_calls_of_one_service_to_another_run_beside_one_another_and_obey_their_deadline(
+    shared_specimen: Specimen,
+) -> None:
+    def ask(patience: float) -> str:
+        try:
+            return str(shared_specimen.rpc.call("specimen", "ask_another", seconds=0.4, patience=patience))
+        except Unavailable as error:
+            return str(error.members["service"])
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(10) as threads:
+        answers = list(threads.map(ask, [2.0, 0.1] * 5))
+
+    assert answers == ["woken", "specimen"] * 5
+    assert time.monotonic() - began < 1.5
+
+
 def test_an_error_on_purpose_arrives_as_it_was_raised(shared_specimen: Specimen) -> None:
     with pytest.raises(Conflict) as raised:
         shared_specimen.rpc.call("specimen", "refuse")
