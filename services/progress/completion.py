@@ -27,7 +27,7 @@ BATCH = 500
 _FINISH = text(
     f"""
     with facts as (
-        select c.course_id, c.status, c.sequence, c.lesson_ids, l.kind, {queries.ACCESS} as access,
+        select c.course_id, c.status, c.sequence, c.lesson_ids, c.to_recount, l.kind, {queries.ACCESS} as access,
             exists (select from enrollments n where n.user_id = :user_id and n.course_id = c.course_id) as enrolled,
             l.duration_seconds > 0 and (o.opened_at is null or
                 :now < o.opened_at + make_interval(secs => l.duration_seconds) / :looked_at_fraction) as hasty
@@ -56,7 +56,8 @@ _FINISH = text(
             end
         from facts, completion
         where n.user_id = :user_id and n.course_id = facts.course_id
-        returning n.completed_lessons, n.completed_at as course_completed_at, n.pending_since
+        returning n.completed_lessons, n.completed_at as course_completed_at, n.pending_since,
+            facts.to_recount or n.counted_sequence > facts.sequence as miscounted
     ),
     told as (
         insert into outbox (id, type, partition_key, sequence, data, correlation_id, causation_id)
@@ -92,7 +93,8 @@ _FINISH = text(
 Order of locks: the completion, then the enrollment, as everywhere. The CTEs share one snapshot, but the two rows that
 are written are read anew under their locks: so one of many simultaneous calls is the first, all see its `completed_at`,
 and the counter is exact. What is stale is the outline: when the enrollment was counted against a newer one than this
-snapshot saw, the course becomes pending, and is counted again where it is confirmed.
+snapshot saw, the course becomes pending, and is counted again where it is confirmed. Until a course that lost lessons
+is recounted its counter includes them, and says nothing of the outline.
 """
 
 _LOCK = text(
@@ -131,7 +133,10 @@ _COUNT = text(
 
 @dataclass(frozen=True)
 class Finish:
-    """What became of finishing a lesson. Nothing was written unless the student may finish it and `enrolled`."""
+    """What became of finishing a lesson. Nothing was written unless the student may finish it and `enrolled`.
+
+    Without `standing` it is to be read anew: the counter cannot tell it, or seems to say that all is finished.
+    """
 
     course_id: UUID
     status: str
@@ -141,7 +146,7 @@ class Finish:
     completed_at: datetime
     first_time: bool
     is_pending: bool
-    standing: Standing
+    standing: Standing | None
 
 
 def enroll(connection: Connection, user_id: UUID, course_id: UUID, now: datetime) -> None:
@@ -188,12 +193,13 @@ def finish_lesson(
     )
 
 
-def _standing(row: Row[Any], lesson: str) -> Standing:
+def _standing(row: Row[Any], lesson: str) -> Standing | None:
     total = len(row.lesson_ids)
-    completed = row.completed_lessons or 0
+    if row.completed_lessons is None or row.completed_lessons >= total or row.miscounted:
+        return None
     return Standing(
-        percent=percent(completed, total),
-        next_lesson_id=None if completed >= total else next_lesson(row.lesson_ids, frozenset(row.finished), lesson),
+        percent=percent(row.completed_lessons, total),
+        next_lesson_id=next_lesson(row.lesson_ids, frozenset(row.finished), lesson),
         course_completed=row.course_completed_at is not None,
     )
 

@@ -222,8 +222,9 @@ def mark_lesson_as_completed(
     if done.is_pending:
         with suppress(Unavailable, NotFound):
             confirm_course(database, outlines, done.course_id, user_id, now)
-            with database.single_statement() as unit_of_work:
-                standing = queries.standing(unit_of_work.connection, user_id, done.course_id, lesson_id)
+    if done.is_pending or standing is None:
+        with database.single_statement() as unit_of_work:
+            standing = queries.standing(unit_of_work.connection, user_id, done.course_id, lesson_id)
     return FinishedLesson(
         lesson_id=lesson_id,
         course_id=done.course_id,

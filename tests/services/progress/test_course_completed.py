@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
-from pytest import MonkeyPatch  # noqa: PT013 (only its type)
+import pytest
 
 from services.progress import completion
 from tests.services.progress.academy import NOON, Academy, course, lesson, with_lessons
@@ -106,7 +106,7 @@ def test_lessons_added_later_leave_the_course_completed(academy: Academy) -> Non
     assert len(academy.courses_told()) == 1
 
 
-def test_a_deleted_lesson_re_evaluates_every_student(academy: Academy, monkeypatch: MonkeyPatch) -> None:
+def test_a_deleted_lesson_re_evaluates_every_student(academy: Academy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(completion, "BATCH", 3)
     kept, other, doomed = lesson(), lesson(), lesson()
     published = academy.publish(course(kept, other, doomed))
@@ -146,6 +146,35 @@ def test_percent_never_passes_100_after_a_deletion(academy: Academy) -> None:
     progress = academy.progress(ber, published)
     assert (progress.completed_lessons, progress.total_lessons, progress.percent) == (1, 1, 100)
     assert len(academy.courses_told()) == 1
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["catalog silent", "catalog answering"])
+def test_a_lesson_finished_right_after_a_deletion_is_not_taken_for_the_last(academy: Academy, silent: bool) -> None:
+    kept, other, doomed, last = (lesson() for _ in range(4))
+    published = academy.publish(course(kept, other, doomed, last))
+    ber = academy.student_of(published)
+    academy.complete(ber, kept.id)
+    academy.complete(ber, doomed.id)
+    academy.publish(with_lessons(published, kept, other, last))
+    academy.catalog.silent = silent
+
+    for _ in range(2):
+        done = academy.complete(ber, other.id)
+
+        assert (done.percent, done.next_lesson_id, done.course_completed) == (66, str(last.id), False)
+
+
+def test_a_lesson_finished_again_right_after_a_deletion_counts_what_is_left(academy: Academy) -> None:
+    kept, doomed, other, last = (lesson() for _ in range(4))
+    published = academy.publish(course(kept, doomed, other, last))
+    ber = academy.student_of(published)
+    academy.complete(ber, kept.id)
+    academy.complete(ber, doomed.id)
+    academy.publish(with_lessons(published, kept, other, last))
+
+    again = academy.complete(ber, kept.id)
+
+    assert (again.percent, again.next_lesson_id) == (33, str(other.id))
 
 
 def test_a_deletion_while_catalog_is_silent_counts_at_once_and_completes_later(academy: Academy) -> None:
