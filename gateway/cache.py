@@ -2,7 +2,8 @@
 
 A read of a missing page makes one call, however many ask at the same time. A page that was dropped while it was being
 read is answered but not kept, so a drop is never undone. The time to live is a safety net only: an expired page is
-read again, and served as it is, up to `longest`, while the service behind it is silent.
+read again, and served as it is, up to `longest`, while the service behind it is silent. While no events are heard,
+every page counts as expired.
 """
 
 import threading
@@ -66,6 +67,8 @@ class _Kept:
     page: Page
     fresh_until: float
     usable_until: float
+    paused_until: float = 0.0
+    doubtful: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +102,10 @@ class _Store(LRUCache[Hashable, _Kept]):
 
 
 class PageCache:
-    """Pages by key, bounded to `max_bytes`, least recently used first out. Thread-safe. Durations are in seconds."""
+    """Pages by key, bounded to `max_bytes`, least recently used first out. Thread-safe. Durations are in seconds.
+
+    While `is_hearing` says that events do not arrive, every page is read anew: a change must count at once.
+    """
 
     def __init__(
         self,
@@ -116,19 +122,23 @@ class PageCache:
         self._store = _Store(max_bytes)
         self._joinable: dict[Hashable, _Flight] = {}
         self._flights: set[_Flight] = set()
+        self.is_hearing: Callable[[], bool] = lambda: True
 
     def read(self, key: Hashable, load: Callable[[], Page], patience: Callable[[], float]) -> Page:
         """The kept page, or the one that `load` gives.
 
         Raises what `load` raises (then nothing is kept), and `Unavailable` when another thread's load of the same page
-        takes longer than `patience()`. An expired page is given as it is when `load` finds a service or database away.
+        takes longer than `patience()`. An expired page is given as it is when `load` finds a service or database away,
+        and beside another thread's load: at once when it has only aged, after `patience()` when it may have changed.
         """
+        hearing = self.is_hearing()
         with self._lock:
             kept = self._store.get(key)
             now = self._clock()
-            if kept is not None and now < kept.fresh_until:
+            if kept is not None and now < (kept.fresh_until if hearing else kept.paused_until):
                 _HIT.inc()
                 return kept.page
+            doubtful = not hearing or (kept is not None and kept.doubtful)
             stale = kept.page if kept is not None and now < kept.usable_until else None
             flight = self._joinable.get(key)
             if leads := flight is None:
@@ -138,13 +148,15 @@ class PageCache:
         if leads:
             _MISS.inc()
             return self._load(key, flight, load)
-        if stale is not None:
+        if stale is not None and not doubtful:
             _STALE.inc()
             return stale
         _JOINED.inc()
         try:
             return flight.result.result(timeout=patience())
         except TimeoutError as error:
+            if stale is not None:
+                return stale
             raise Unavailable(members={"retry_after": 1}) from error
 
     def drop(self, tags: Iterable[str]) -> None:
@@ -169,7 +181,8 @@ class PageCache:
         """Changes may have been missed: read every page again before it is given, unless the service is silent."""
         with self._lock:
             for kept in self._store.values():
-                kept.fresh_until = 0.0
+                kept.fresh_until = kept.paused_until = 0.0
+                kept.doubtful = True
             for flight in self._flights:
                 flight.expired = True
             self._joinable.clear()
@@ -207,7 +220,7 @@ class PageCache:
             )
             if not is_away or now >= kept.usable_until:
                 return None
-            kept.fresh_until = min(now + _PAUSE, kept.usable_until)
+            kept.fresh_until = kept.paused_until = min(now + _PAUSE, kept.usable_until)
             return kept.page
 
     def _land(self, key: Hashable, flight: _Flight) -> None:

@@ -58,6 +58,7 @@ class Process:
             self.app.parts.drop_all,
         )
         self.app.parts.people.is_hearing = lambda: self._listener.is_connected
+        self.app.parts.pages.is_hearing = lambda: self._listener.is_connected
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
 

@@ -228,6 +228,67 @@ def test_while_what_is_behind_is_away_an_expired_page_is_given_up_to_its_longest
         cache.read("key", catalogue.load, enough)
 
 
+def test_while_no_events_are_heard_a_kept_page_is_read_again_before_it_is_given(
+    cache: PageCache, catalogue: Catalogue
+) -> None:
+    cache.read("key", catalogue.load, enough)
+    cache.is_hearing = lambda: False
+    catalogue.title = "after"
+    assert b"after" in cache.read("key", catalogue.load, enough).body
+    catalogue.error = NotFound()
+    with pytest.raises(NotFound):
+        cache.read("key", catalogue.load, enough)
+
+
+def test_while_no_events_are_heard_a_kept_page_is_given_when_the_service_is_silent(
+    cache: PageCache, catalogue: Catalogue, clock: FakeClock
+) -> None:
+    cache.read("key", catalogue.load, enough)
+    cache.is_hearing = lambda: False
+    catalogue.error = Unavailable()
+    assert b"before" in cache.read("key", catalogue.load, enough).body
+    assert b"before" in cache.read("key", catalogue.load, enough).body
+    assert catalogue.asked == 2, "it is not asked again at once"
+    clock.time += 5
+    catalogue.error, catalogue.title = None, "after"
+    assert b"after" in cache.read("key", catalogue.load, enough).body
+
+
+@pytest.mark.parametrize("doubt", ["no events", "reconnection"])
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_doubtful_page_is_not_given_while_another_reader_asks_what_is_true(
+    cache: PageCache, catalogue: Catalogue, doubt: str, silent: bool
+) -> None:
+    cache.read("key", catalogue.load, enough)
+    if doubt == "no events":
+        cache.is_hearing = lambda: False
+    else:
+        cache.drop_all()
+    catalogue.title = "after"
+    reading, release, joining = threading.Event(), threading.Event(), threading.Event()
+
+    def load() -> Page:
+        reading.set()
+        release.wait(5)
+        return catalogue.load()
+
+    def patience() -> float:
+        joining.set()
+        return 0.01 if silent else 5.0
+
+    first, _ = in_thread(lambda: cache.read("key", load, enough))
+    assert reading.wait(5)
+    second, results = in_thread(lambda: cache.read("key", load, patience))
+    assert joining.wait(5), "it was given without asking"
+    if silent:
+        second.join(5)
+    release.set()
+    first.join(5)
+    second.join(5)
+    assert isinstance(results[0], Page)
+    assert (b"before" if silent else b"after") in results[0].body
+
+
 def test_a_fault_is_not_hidden_by_an_expired_page(cache: PageCache, catalogue: Catalogue, clock: FakeClock) -> None:
     cache.read("key", catalogue.load, enough)
     clock.time += 61
