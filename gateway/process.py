@@ -5,7 +5,7 @@ import gc
 import threading
 from datetime import datetime
 
-from sqlalchemy import delete, text
+from sqlalchemy import delete, exists, select, text
 
 from chassis import health
 from chassis.bus.listener import EventListener
@@ -18,7 +18,8 @@ from chassis.telemetry import get_logger
 from contracts.topology import GATEWAY_CACHE_EVENTS
 from gateway.app import create_app
 from gateway.dependencies import Dependencies
-from gateway.tables import idempotency_keys, mailed_tokens, rate_limits, refresh_tokens
+from gateway.domain.sessions import REFRESH_LIFETIME
+from gateway.tables import idempotency_keys, mailed_tokens, rate_limits, refresh_tokens, sessions
 from gateway.upstream import Upstream
 
 SERVICES = ("catalog", "progress", "gamification")
@@ -28,6 +29,7 @@ STATEMENT_SECONDS = 2.0
 """Somebody waits for each statement of a request, and is to be told within 3 s that the accounts do not answer."""
 
 _NOBODY_WAITS = text("set local statement_timeout = '60s'")
+_SESSIONS_AT_ONCE = 1_000
 _PORTS_TRIED = 16
 _GARBAGE_THRESHOLD = 20_000
 
@@ -116,7 +118,7 @@ class Process:
 
 
 def forget_the_past(database: Database, at: datetime) -> None:
-    """Delete what has ended: limits' windows, kept answers, mailed tokens, refresh tokens."""
+    """Delete what has ended: limits' windows, kept answers, mailed tokens, refresh tokens, log-ins without any."""
     for table, ends in (
         (rate_limits, rate_limits.c.ends_at),
         (idempotency_keys, idempotency_keys.c.expires_at),
@@ -126,3 +128,22 @@ def forget_the_past(database: Database, at: datetime) -> None:
         with database.unit_of_work() as unit_of_work:
             unit_of_work.connection.execute(_NOBODY_WAITS)
             unit_of_work.connection.execute(delete(table).where(ends < at))
+    while _forget_sessions(database, at) == _SESSIONS_AT_ONCE:
+        pass
+
+
+def _forget_sessions(database: Database, at: datetime) -> int:
+    """Delete some of the log-ins, revoked or not, whose last refresh token has ended; how many."""
+    ended = (
+        select(sessions.c.id)
+        .where(
+            sessions.c.created_at < at - REFRESH_LIFETIME,
+            ~exists().where(refresh_tokens.c.session_id == sessions.c.id),
+        )
+        .limit(_SESSIONS_AT_ONCE)
+        .with_for_update(skip_locked=True)
+        .cte()
+    )
+    with database.unit_of_work() as unit_of_work:
+        unit_of_work.connection.execute(_NOBODY_WAITS)
+        return unit_of_work.connection.execute(delete(sessions).where(sessions.c.id.in_(select(ended.c.id)))).rowcount
