@@ -113,6 +113,13 @@ class Specimen(Service):
         return object()
 
     @rpc
+    def spoil_the_channels(self) -> None:
+        """Makes the broker close the channel of every consumer, by a fault in what is sent on it."""
+        for consumer in self.resources.consumers:
+            assert consumer.channel is not None
+            consumer.channel.basic_ack(999_999)
+
+    @rpc
     def let_a_managed_thread_die(self) -> None:
         """Lets a thread that nameko manages end in an exception, as a fault in the chassis would."""
         eventlet.spawn_after(0.05, self.mortal.container.spawn_managed_thread, _die)

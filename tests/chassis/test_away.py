@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from amqp.exceptions import NotFound
 
 from chassis.bus import broker
 from chassis.local.processes import wait_until
@@ -209,6 +210,41 @@ def test_a_queue_that_exists_with_other_arguments_is_named_in_the_log_and_keeps_
     with laboratory.channel() as channel:
         channel.queue_delete(laboratory.settings.bus_prefix + QUEUE)
     specimen.wait_until_ready()
+
+
+def test_consumers_whose_channel_the_broker_closes_for_a_fault_go_on_with_a_new_one(laboratory: Laboratory) -> None:
+    specimen = laboratory.start()
+    lessons = laboratory.publish("sleep:0.5", *["sleep:0.01"] * 30)
+    assert wait_until(lambda: laboratory.scalar("select count(*) from attempts") > 0, PATIENCE)
+
+    with pytest.raises(Unavailable):
+        specimen.rpc.call("specimen", "spoil_the_channels", deadline=0.3)
+
+    laboratory.wait_for_effects(*lessons)
+    assert laboratory.effects(*lessons) == [1] * 31
+    assert specimen.rpc.call("specimen", "echo", value=1) == 1
+    assert "PRECONDITION_FAILED" in specimen.log
+    assert specimen.is_alive()
+
+
+@pytest.mark.parametrize("name", [QUEUE, "rpc.specimen"])
+def test_a_queue_that_is_deleted_under_its_consumer_is_made_again(laboratory: Laboratory, name: str) -> None:
+    specimen = laboratory.start()
+    with laboratory.channel() as channel:
+        channel.queue_delete(laboratory.settings.bus_prefix + name)
+
+    assert wait_until(lambda: _is_there(laboratory, name), PATIENCE)
+    assert wait_until(specimen.is_ready, PATIENCE)
+    assert specimen.rpc.call("specimen", "echo", value=1) == 1
+    (lesson,) = laboratory.publish("")
+    laboratory.wait_for_effects(lesson)
+
+
+def _is_there(laboratory: Laboratory, name: str) -> bool:
+    try:
+        return laboratory.depth(name) >= 0
+    except NotFound:
+        return False
 
 
 def _behind_database_door(laboratory: Laboratory, door: Door) -> Specimen:

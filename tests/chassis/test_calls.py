@@ -19,7 +19,7 @@ from tests.chassis.specimen import Laboratory, Specimen
 
 
 def test_a_call_is_answered_with_what_the_method_returned(shared_specimen: Specimen) -> None:
-    value = {"texte": "é\x00𝄞", "many": list(range(20_000)), "nothing": None}
+    value = {"texte": "é\x00𝄞", "many": list(range(20_000)), "nothing": None, "large": "x" * 3_000_000}
 
     assert shared_specimen.rpc.call("specimen", "echo", value=value) == value
 

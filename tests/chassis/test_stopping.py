@@ -187,6 +187,30 @@ def test_a_process_in_which_a_managed_thread_dies_while_it_starts_ends_at_once_w
     assert "a managed thread died" in specimen.log
 
 
+def test_after_a_new_connection_a_stop_still_waits_for_just_what_is_under_way(
+    laboratory: Laboratory, broker_door: tuple[Door, str]
+) -> None:
+    door, uri = broker_door
+    specimen = laboratory.start(amqp_uri=uri)
+    lost = laboratory.publish("sleep:0.5", *["sleep:0.01"] * 10)
+    assert wait_until(lambda: laboratory.scalar("select count(*) from attempts") > 0, PATIENCE)
+    door.break_connections()
+    laboratory.wait_for_effects(*lost)
+    (lesson,) = laboratory.publish("sleep:1.5")
+    event = "select count(*) from attempts"
+    before = laboratory.scalar(event)
+    assert wait_until(lambda: laboratory.scalar(event) > before or laboratory.effects(lesson) == [1], PATIENCE)
+
+    specimen.send(signal.SIGTERM)
+
+    assert specimen.wait(5) == 0
+    assert laboratory.effects(lesson) == [1]
+    heir = laboratory.start()
+    (last,) = laboratory.publish("")
+    laboratory.wait_for_effects(last)
+    assert heir.metric('events_handled_total{outcome="repeated",queue="gamification.learning"}') == 0
+
+
 def test_sigterm_twice_is_no_worse_than_once(laboratory: Laboratory) -> None:
     specimen = laboratory.start()
     (lesson,) = laboratory.publish("sleep:1.0")
