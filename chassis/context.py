@@ -1,5 +1,7 @@
-"""What is carried along from service to service: which request, and which event, the present work belongs to."""
+"""What is carried along from service to service: which request and event work belongs to, and its deadline."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +24,7 @@ class Trace:
 
 _NONE = Trace()
 _trace: ContextVar[Trace] = ContextVar("trace", default=_NONE)
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 def current_trace() -> Trace:
@@ -42,6 +45,16 @@ def traced(trace: Trace) -> Iterator[None]:
         yield
     finally:
         _trace.reset(token)
+
+
+def bind_deadline(deadline: float) -> None:
+    """Put the rest of this context (thread or greenlet) under the deadline, in epoch seconds; infinity is none."""
+    _deadline.set(deadline)
+
+
+def seconds_left() -> float:
+    """How long the present work is waited for: negative after its deadline, infinity without one."""
+    return _deadline.get() - time.time()
 
 
 def add_trace(_logger: Any, _name: str, line: dict[str, Any]) -> dict[str, Any]:

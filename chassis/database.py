@@ -1,16 +1,19 @@
 """One engine per process, and the unit of work: one transaction, with the events that it tells."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from sqlalchemy import create_engine
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from chassis.context import seconds_left
 from chassis.outbox import outbox_row, record
+from contracts.errors import Unavailable
 from contracts.events.base import Event
 
 _AWAY = ("08", "57P", "53")
@@ -48,11 +51,13 @@ class UnitOfWork:
 class Database:
     """A service's own database. `on_told` is called after each commit that left events in the outbox.
 
-    A statement that takes longer than `statement_seconds` is ended by the database.
+    A statement that takes longer than `statement_seconds` is ended by the database. Within a call, a transaction that
+    has not come to its end by the deadline changes nothing: the caller has been told that it failed, and may ask again.
     """
 
     def __init__(self, url: str, *, pool_size: int = 8, statement_seconds: float = 15.0) -> None:
         self.url = url
+        self._statement_seconds = statement_seconds
         self.on_told: Callable[[], None] = lambda: None
         self.engine = create_engine(
             url,
@@ -77,8 +82,11 @@ class Database:
 
     @contextmanager
     def unit_of_work(self) -> Iterator[UnitOfWork]:
-        """A transaction that commits when the block ends well and rolls back when it raises."""
-        with self.engine.begin() as connection:
+        """A transaction that commits when the block ends well and rolls back when it raises.
+
+        Raises `Unavailable`, and rolls back, when the deadline of the call being served has passed.
+        """
+        with self._transaction(self.engine, "begin") as connection:
             unit_of_work = UnitOfWork(connection)
             yield unit_of_work
             told = unit_of_work.record_events()
@@ -88,6 +96,7 @@ class Database:
     @contextmanager
     def single_statement(self) -> Iterator[UnitOfWork]:
         """For work that is one statement (a read, or a hot change that writes the outbox itself): commits with it."""
+        # may end after a call's deadline: limiting it takes a round trip, and such changes may be made twice
         with self._autocommit.connect() as connection:
             unit_of_work = UnitOfWork(connection)
             yield unit_of_work
@@ -97,9 +106,22 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """For several reads that must be of one instant."""
-        with self._snapshot.begin() as connection:
+        """For several reads that must be of one instant. Raises `Unavailable` as `unit_of_work` does."""
+        with self._transaction(self._snapshot, "begin isolation level repeatable read") as connection:
             yield connection
+
+    @contextmanager
+    def _transaction(self, engine: Engine, begin: str) -> Iterator[Connection]:
+        if seconds_left() == math.inf:
+            with engine.begin() as connection:
+                yield connection
+            return
+        with self._autocommit.begin() as connection:
+            # one round trip, as "begin" alone takes; 0 would mean no limit
+            milliseconds = max(1, int(1000 * min(_time_left(), self._statement_seconds)))
+            connection.exec_driver_sql(f"{begin}; set local statement_timeout = {milliseconds}")
+            yield connection
+            _time_left()
 
     def ping(self) -> None:
         """Raise when the database does not answer."""
@@ -109,6 +131,14 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _time_left() -> float:
+    """The seconds left until the deadline in force. Raises `Unavailable` when it has passed."""
+    left = seconds_left()
+    if left <= 0:
+        raise Unavailable(members={"retry_after": 2})
+    return left
 
 
 def is_database_away(error: BaseException) -> bool:

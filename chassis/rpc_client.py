@@ -18,7 +18,7 @@ from chassis import telemetry
 from chassis.bus.broker import POLL, connect, establish, rpc_exchange
 from chassis.bus.publisher import send
 from chassis.bus.reading import read_alone
-from chassis.context import current_trace
+from chassis.context import current_trace, seconds_left
 from contracts.errors import ErrorBody, Unavailable, from_body
 from contracts.topology import RPC_EXCHANGE
 
@@ -63,10 +63,11 @@ class RpcClient:
     def call(self, service: str, method: str, deadline: float | None = None, **arguments: Any) -> Any:
         """The result of the service's method, decoded from JSON.
 
-        `deadline` is in seconds. Raises the `ServiceError` that the service answered, or `Unavailable` when it did not
-        answer in time; then the call may or may not have been carried out.
+        `deadline` is in seconds, and never ends after that of the call being served. Raises the `ServiceError` that the
+        service answered, or `Unavailable` when it did not answer in time; then the call may or may not have been
+        carried out.
         """
-        seconds = self._deadline if deadline is None else deadline
+        seconds = min(self._deadline if deadline is None else deadline, seconds_left())
         began = time.perf_counter()
         outcome = "ok"
         try:

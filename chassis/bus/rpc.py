@@ -16,12 +16,14 @@ from chassis import telemetry
 from chassis.bus.broker import declare_all, is_broker_away, rpc_queue
 from chassis.bus.consumer import DrainingConsumer
 from chassis.bus.publisher import send
-from chassis.bus.trace import TRACE_KEY
+from chassis.bus.trace import DEADLINE_KEY, TRACE_KEY
 from chassis.context import Trace, traced
-from chassis.database import is_database_away
+from chassis.database import is_database_away, is_database_slow
 from contracts.errors import ErrorBody, FieldError, InternalError, Invalid, NotFound, ServiceError, Unavailable, to_body
 
 PREFETCH = 24
+WAY_BACK = 0.05
+"""Seconds before the caller's deadline at which the work's own ends, so that what it commits is still heard of."""
 
 _POINTER = re.compile(r"\]?[.\[]")
 
@@ -87,7 +89,7 @@ class RpcConsumer(SharedExtension):
             entrypoint,
             (),
             arguments,
-            context_data={TRACE_KEY: trace},
+            context_data={TRACE_KEY: trace, DEADLINE_KEY: headers["deadline"] - WAY_BACK},
             handle_result=partial(self._handle_result, message, method, time.perf_counter()),
         )
 
@@ -137,7 +139,7 @@ def _encoded(reply: Reply) -> bytes:
 def _on_purpose(error: BaseException) -> ServiceError:
     if isinstance(error, ServiceError):
         return error
-    if is_database_away(error):
+    if is_database_away(error) or is_database_slow(error):
         _log.error("the database does not answer", reason=str(error))
         return Unavailable(members={"retry_after": 2})
     if isinstance(error, DataError):
