@@ -1,6 +1,7 @@
 """Makes a process cooperative under eventlet: called before all other imports, and only in nameko's processes."""
 
 import os
+import warnings
 
 
 def patch() -> None:
@@ -10,7 +11,10 @@ def patch() -> None:
     patched `select`. Raises `RuntimeError` when psycopg was imported too early to obey.
     """
     os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
-    import eventlet
+    with warnings.catch_warnings():
+        # that eventlet is in maintenance is known; said before the logs are there, it would be no line of theirs
+        warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
+        import eventlet
 
     eventlet.monkey_patch()
 

@@ -35,7 +35,7 @@ def _render(_logger: Any, _name: str, line: Any) -> bytes:
 def configure_logs(process: str, level: str = "info") -> None:
     """Write this process's logs to standard output, one JSON object a line, at `level` and above.
 
-    Libraries that use the standard `logging` end up in the same lines.
+    Libraries that use the standard `logging` end up in the same lines, and so do Python's warnings.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
 
@@ -69,6 +69,7 @@ def configure_logs(process: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.WARNING))
+    logging.captureWarnings(True)
     # nameko logs every answer on purpose as an error; the entry points log what is one
     logging.getLogger("nameko.containers").setLevel(logging.CRITICAL)
 

@@ -5,6 +5,8 @@ import sys
 
 import msgspec
 
+from tests.chassis.specimen import CHECKOUT
+
 WARNS = """
 from chassis.greening import patch
 patch()
@@ -16,7 +18,7 @@ warnings.warn("a palette with transparency", UserWarning)
 
 
 def test_a_librarys_warning_is_a_line_of_the_log_and_nothing_else_is_written() -> None:
-    run = subprocess.run([sys.executable, "-c", WARNS], capture_output=True, check=True, timeout=60)
+    run = subprocess.run([sys.executable, "-c", WARNS], cwd=CHECKOUT, capture_output=True, check=True, timeout=60)
 
     lines = [msgspec.json.decode(line) for line in run.stdout.splitlines()]
     assert [(line["level"], line["process"]) for line in lines] == [("warning", "gateway")]
