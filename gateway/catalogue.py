@@ -212,6 +212,7 @@ def _learner(someone: Caller) -> dict[str, Any]:
 
 
 def _access(someone: Caller, course_id: UUID) -> Any:
+    """Whether and why they may see the course. Raises `NotFound` when they may not know of it."""
     return upstream().call("progress", "check_course_access", **_learner(someone), course_id=course_id)
 
 

@@ -89,14 +89,17 @@ def _allowed(find: Callable[[], T | None], refuse: Callable[[T], Refusal | None]
 def check_course_access(
     database: Database, outlines: Outlines, user_id: UUID, course_id: UUID, role: str
 ) -> CourseAccess:
-    """Return whether someone may see a course. Entitlements are ours, so for the lack of one nobody is asked."""
+    """Return whether someone may see a course that they may know of. Raises `NotFound`.
+
+    Entitlements are ours, so for the lack of one nobody is asked.
+    """
 
     def find() -> queries.CourseFacts | None:
         with database.single_statement() as unit_of_work:
             return queries.course_facts(unit_of_work.connection, user_id, course_id, role)
 
     def refuse(course: queries.CourseFacts) -> Refusal | None:
-        return access.refusal_to_answer(course.access, course.status)
+        return access.refusal_to_know(course.access, course.status)
 
     course = _allowed(find, refuse, lambda: outlines.refresh_course(course_id))
     return CourseAccess(course.access is not None, course.access or "none")

@@ -32,7 +32,7 @@ class ProgressService(Service):
 
     @rpc
     def check_course_access(self, user_id: UUID, course_id: UUID, role: Role = "student") -> handlers.CourseAccess:
-        """Whether and why someone may see a course."""
+        """Whether and why someone may see a course that they may know of."""
         return handlers.check_course_access(self.database, self.outlines, user_id, course_id, role)
 
     @rpc

@@ -97,6 +97,7 @@ ROUTES = (
             Route("GET", "/v1/lessons/<lesson>", readers & ACCESS, status=status),
             Route("GET", "/v1/lessons/<lesson>/transcript", readers & ACCESS, status=status),
             Route("GET", "/v1/courses/<course>/progress", readers & SIGNED_IN, status=status),
+            Route("GET", "/v1/courses/<course>/access", readers & SIGNED_IN, status=status),
             Route("POST", "/v1/lessons/<lesson>/complete", readers & ACCESS, status=status),
             Route("PUT", "/v1/lessons/<lesson>/position", readers & ACCESS, {"seconds": 1}, status),
             Route("GET", "/v1/lessons/<lesson>/next", readers & ACCESS, status=status),
@@ -119,7 +120,6 @@ ROUTES = (
     ),
     # progress, purchase, game
     Route("POST", "/v1/courses/<course>/checkout", SIGNED_IN, {}),
-    Route("GET", "/v1/courses/<course>/access", SIGNED_IN),
     Route("GET", "/v1/me/enrollments", SIGNED_IN),
     Route("GET", "/v1/me/game", SIGNED_IN),
     Route("GET", "/v1/me/ledger", SIGNED_IN),

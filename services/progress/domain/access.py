@@ -21,13 +21,6 @@ def refusal_to_know(access: str | None, status: str) -> Refusal | None:
     return None
 
 
-def refusal_to_answer(access: str | None, status: str) -> Refusal | None:
-    """Return why someone may not even be told that they have no access: drafts are nobody else's business."""
-    if status == "deleted" or (access is None and status == "draft"):
-        return Refusal.NOT_THERE
-    return None
-
-
 def refusal_to_learn(access: str | None, status: str) -> Refusal | None:
     """Return why someone may not learn in a course. Whoever has access keeps it, whatever becomes of the course."""
     return refusal_to_know(access, status) or (Refusal.PURCHASE_REQUIRED if access is None else None)

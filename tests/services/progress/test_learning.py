@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.errors import Conflict, Forbidden, Invalid, NotFound
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from contracts.events.catalog import Money, Unlock
 from services.progress import handlers
 from services.progress.domain.pace import is_hasty
@@ -131,6 +131,7 @@ def test_what_is_not_published_is_not_there_for_strangers(academy: Academy, stat
         lambda: academy.report(stranger, one.id, 1),
         lambda: academy.next(stranger, one.id),
         lambda: academy.progress(stranger, hidden),
+        lambda: academy.access(stranger, hidden.course_id),
         lambda: academy.enroll(stranger, hidden),
     ):
         with pytest.raises(NotFound):
@@ -195,12 +196,23 @@ def test_the_reason_names_authors_and_admins_first(academy: Academy) -> None:
     assert academy.access(uuid4(), published.course_id).reason == "none"
 
 
-def test_the_access_to_a_strangers_draft_is_not_told(academy: Academy) -> None:
-    draft = academy.publish(course(lesson(), status="draft"))
+@pytest.mark.parametrize("status", ["draft", "unpublished", "archived"])
+def test_an_author_is_told_of_their_access_to_what_is_not_published(academy: Academy, status: str) -> None:
+    hidden = academy.publish(course(lesson(), status=status))
 
-    with pytest.raises(NotFound):
-        academy.access(uuid4(), draft.course_id)
-    assert academy.access(draft.instructor_id, draft.course_id).reason == "author"
+    assert academy.access(hidden.instructor_id, hidden.course_id).reason == "author"
+
+
+def test_whether_a_course_is_still_hidden_is_asked_of_catalog_before_it_is_not_there(academy: Academy) -> None:
+    hidden = academy.publish(course(lesson(), status="archived"))
+    academy.catalog.silent = True
+    with pytest.raises(Unavailable):
+        academy.access(uuid4(), hidden.course_id)
+    academy.catalog.silent = False
+
+    academy.publish(msgspec.structs.replace(hidden, status="published"), heard=False)
+
+    assert academy.access(uuid4(), hidden.course_id) == handlers.CourseAccess(False, "none")
 
 
 def test_only_what_costs_nothing_is_taken_for_nothing(academy: Academy) -> None:

@@ -184,6 +184,8 @@ class FakeAcademy:
 
     def check_course_access(self, user_id: UUID, course_id: UUID, role: str) -> Any:
         reason = self._reason(user_id, role)
+        if reason == "none" and self.status != "published":
+            raise NotFound
         return {"has_access": reason != "none", "reason": reason}
 
     def open_lesson(self, user_id: UUID, lesson_id: UUID, role: str) -> Any:

@@ -4,7 +4,6 @@ import pytest
 
 from services.progress.domain.access import (
     Refusal,
-    refusal_to_answer,
     refusal_to_complete,
     refusal_to_enroll,
     refusal_to_know,
@@ -20,7 +19,6 @@ STATUSES = ["draft", "published", "unpublished", "archived"]
 @pytest.mark.parametrize("status", STATUSES)
 def test_whoever_has_access_keeps_it_whatever_becomes_of_the_course(reason: str, status: str) -> None:
     assert refusal_to_know(reason, status) is None
-    assert refusal_to_answer(reason, status) is None
     assert refusal_to_open(reason, status, False) is None
     assert refusal_to_complete(reason, status, "video") is None
 
@@ -28,7 +26,6 @@ def test_whoever_has_access_keeps_it_whatever_becomes_of_the_course(reason: str,
 @pytest.mark.parametrize("reason", [None, *REASONS])
 def test_a_deleted_course_is_there_for_nobody(reason: str | None) -> None:
     assert refusal_to_know(reason, "deleted") is Refusal.NOT_THERE
-    assert refusal_to_answer(reason, "deleted") is Refusal.NOT_THERE
     assert refusal_to_open(reason, "deleted", True) is Refusal.NOT_THERE
     assert refusal_to_complete(reason, "deleted", "video") is Refusal.NOT_THERE
     assert refusal_to_enroll(reason, "deleted", None, 0) is Refusal.NOT_THERE
@@ -40,11 +37,6 @@ def test_a_stranger_does_not_know_what_is_not_published(status: str) -> None:
     assert refusal_to_open(None, status, True) is Refusal.NOT_THERE
     assert refusal_to_learn(None, status) is Refusal.NOT_THERE
     assert refusal_to_enroll(None, status, None, 0) is Refusal.NOT_THERE
-
-
-def test_only_a_draft_is_kept_from_who_asks_for_their_access() -> None:
-    assert refusal_to_answer(None, "draft") is Refusal.NOT_THERE
-    assert refusal_to_answer(None, "archived") is None
 
 
 def test_a_free_preview_is_open_to_all_but_finished_only_with_access() -> None:
