@@ -110,6 +110,9 @@ class DrainingConsumer(NamekoConsumer):
             except (OSError, *message.channel.connection.connection_errors):
                 _log.warning("an acknowledgement was lost with its connection; the message comes again")
             self._in_flight -= count
+            if self._in_flight <= 0:
+                # no other answer is coming that this one could leave with
+                message.channel.connection.flush()
             self._settled.notify_all()
 
     def abandon(self) -> None:
