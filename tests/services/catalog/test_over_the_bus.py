@@ -1,25 +1,19 @@
 """The catalog as a process of its own: called over RabbitMQ, telling through its outbox."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from chassis.bus.listener import EventListener
-from chassis.local.processes import free_ports
-from chassis.rpc_client import RpcClient
 from chassis.settings import Settings
 from contracts.envelope import Envelope
-from contracts.errors import Forbidden, Invalid, NotFound, Unavailable
+from contracts.errors import Forbidden, Invalid, NotFound
 from contracts.events.base import Event
 from contracts.events.catalog import CourseChanged
 from tests.conftest import SettingsFactory
+from tests.services.running import Call, running
 
 
 @pytest.fixture
@@ -28,37 +22,13 @@ def settings(settings_for: SettingsFactory) -> Settings:
 
 
 @pytest.fixture
-def catalog(settings: Settings) -> Iterator[RpcClient]:
-    """A client of a catalog that runs."""
-    environment = os.environ | {
-        "AMQP_URI": settings.amqp_uri,
-        "BUS_PREFIX": settings.bus_prefix,
-        "DATABASE_URL_CATALOG": settings.database_url_for("catalog"),
-    }
-    command = [sys.executable, "-m", "chassis.local.single", "catalog", str(free_ports(1)[0])]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    client = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix)
-    try:
-        wait_until_it_answers(client, process)
-        yield client
-    finally:
-        client.stop()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+def call(settings: Settings) -> Iterator[Call]:
+    """Call a method of a catalog that runs."""
+    with running("catalog", settings) as call:
+        yield call
 
 
-def wait_until_it_answers(client: RpcClient, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(60):
-        assert process.poll() is None, "the catalog ended"
-        try:
-            client.call("catalog", "get_categories", deadline=0.5)
-        except Unavailable:
-            continue
-        return
-    raise AssertionError("the catalog does not answer")
-
-
-def test_a_course_is_written_read_and_told_over_the_bus(catalog: RpcClient, settings: Settings) -> None:
+def test_a_course_is_written_read_and_told_over_the_bus(call: Call, settings: Settings) -> None:
     heard: list[CourseChanged] = []
     published = threading.Event()
 
@@ -72,9 +42,6 @@ def test_a_course_is_written_read_and_told_over_the_bus(catalog: RpcClient, sett
     listener.start()
     try:
         author = {"author_id": str(uuid4()), "role": "instructor"}
-
-        def call(method: str, **arguments: Any) -> Any:
-            return catalog.call("catalog", method, **arguments)
 
         with pytest.raises(Forbidden):
             call("create_category", role="instructor", slug="dev-web", name="Web")
@@ -98,6 +65,7 @@ def test_a_course_is_written_read_and_told_over_the_bus(catalog: RpcClient, sett
         assert call("get_course_with_chapters", course_id=course["id"]) == outline
         page = call("get_published_courses", q="ete")
         assert ([item["slug"] for item in page["items"]], page["next_cursor"]) == (["l-ete"], None)
+        assert call("get_courses", course_ids=[course["id"], str(uuid4())]) == {"items": page["items"]}
         assert call("get_course_by_slug", slug="l-ete")["seo"]["canonical"] == "/courses/l-ete"
         assert call("get_chapter", chapter_id=chapter["id"])["lessons"][0]["body"] is None
         state = call("get_outline", lesson_id=lesson["id"])
@@ -108,7 +76,7 @@ def test_a_course_is_written_read_and_told_over_the_bus(catalog: RpcClient, sett
         listener.stop()
 
 
-def test_what_is_no_call_is_refused_by_its_field(catalog: RpcClient) -> None:
+def test_what_is_no_call_is_refused_by_its_field(call: Call) -> None:
     author = {"author_id": str(uuid4()), "role": "instructor", "course_id": str(uuid4())}
     for method, arguments, pointer in (
         ("get_course", {"course_id": "x"}, "/course_id"),
@@ -119,9 +87,10 @@ def test_what_is_no_call_is_refused_by_its_field(catalog: RpcClient) -> None:
         ("set_order", author | {"chapters": [{"id": str(uuid4()), "lessons": ["x"]}]}, "/chapters/0/lessons/0"),
         ("get_published_courses", {"cursor": "x"}, "/cursor"),
         ("get_outline", {}, "/course_id"),
+        ("get_courses", {"course_ids": [str(uuid4())] * 101}, "/course_ids"),
     ):
         with pytest.raises(Invalid) as caught:
-            catalog.call("catalog", method, **arguments)
+            call(method, **arguments)
         assert caught.value.errors[0].pointer == pointer
     with pytest.raises(NotFound):
-        catalog.call("catalog", "get_lesson", lesson_id=str(uuid4()))
+        call("get_lesson", lesson_id=str(uuid4()))

@@ -1,24 +1,17 @@
 """The game as a process of its own: called over RabbitMQ, hearing and telling events."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from chassis.database import Database
-from chassis.local.processes import free_ports
-from chassis.rpc_client import RpcClient
 from chassis.settings import Settings
-from contracts.errors import Invalid, Unavailable
+from contracts.errors import Invalid
 from tests.conftest import SettingsFactory
 from tests.services.gamification.game import EVENING, PARIS, Game, course_done, day_studied, lesson_done
+from tests.services.running import Call, eventually, running
 
 
 @pytest.fixture
@@ -35,50 +28,13 @@ def inside(settings: Settings) -> Iterator[Game]:
 
 
 @pytest.fixture
-def call(settings: Settings) -> Iterator[Callable[..., Any]]:
+def call(settings: Settings) -> Iterator[Call]:
     """Call a method of a gamification that runs."""
-    environment = os.environ | {
-        "AMQP_URI": settings.amqp_uri,
-        "BUS_PREFIX": settings.bus_prefix,
-        "BUS_RETRY_DELAYS": ",".join(map(str, settings.bus_retry_delays)),
-        "DATABASE_URL_GAMIFICATION": settings.database_url_for("gamification"),
-    }
-    command = [sys.executable, "-m", "chassis.local.single", "gamification", str(free_ports(1)[0])]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    client = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix)
-
-    def call(method: str, **arguments: Any) -> Any:
-        assert process.poll() is None, "gamification ended"
-        return client.call("gamification", method, **arguments)
-
-    try:
-        eventually(lambda: answers(client))
+    with running("gamification", settings) as call:
         yield call
-    finally:
-        client.stop()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
 
 
-def answers(client: RpcClient) -> bool:
-    """Whether the service does."""
-    try:
-        client.call("gamification", "get_game", deadline=0.5, user_id=uuid4())
-    except Unavailable:
-        return False
-    return True
-
-
-def eventually(found: Callable[[], Any], patience: float = 20.0) -> Any:
-    """What `found` gives as soon as it is true; fails after `patience` seconds."""
-    until = time.monotonic() + patience
-    while not (result := found()):
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.02)
-    return result
-
-
-def test_what_students_learn_becomes_their_game(call: Callable[..., Any], inside: Game) -> None:
+def test_what_students_learn_becomes_their_game(call: Call, inside: Game) -> None:
     students = [uuid4() for _ in range(20)]
     with inside.database.unit_of_work() as unit_of_work:
         for student in students:
@@ -109,7 +65,7 @@ def published(inside: Game, student: UUID) -> dict[str, int]:
         return {row.fact: row.number for row in found}
 
 
-def test_what_is_no_call_is_refused_by_its_field(call: Callable[..., Any]) -> None:
+def test_what_is_no_call_is_refused_by_its_field(call: Call) -> None:
     for method, arguments, pointer in (
         ("get_game", {"user_id": "x"}, "/user_id"),
         ("get_game", {"user_id": str(uuid4()), "time_zone": "Mars/Olympus"}, "/time_zone"),

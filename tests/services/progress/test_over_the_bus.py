@@ -1,11 +1,6 @@
 """Progress as a process of its own: called over RabbitMQ, hearing and telling events."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -13,13 +8,12 @@ from uuid import uuid4
 import pytest
 
 from chassis.database import Database
-from chassis.local.processes import free_ports
-from chassis.rpc_client import RpcClient
 from chassis.settings import Settings
 from contracts.errors import Forbidden, Invalid, Unavailable
 from services.progress.service import ProgressService
 from tests.conftest import SettingsFactory
 from tests.services.progress.academy import NOON, Academy, course, lesson, with_lessons
+from tests.services.running import Call, eventually, running
 
 
 @pytest.fixture
@@ -36,49 +30,13 @@ def academy(settings: Settings) -> Iterator[Academy]:
 
 
 @pytest.fixture
-def call(settings: Settings) -> Iterator[Callable[..., Any]]:
+def call(settings: Settings) -> Iterator[Call]:
     """Call a method of a progress that runs; no catalog does."""
-    environment = os.environ | {
-        "AMQP_URI": settings.amqp_uri,
-        "BUS_PREFIX": settings.bus_prefix,
-        "BUS_RETRY_DELAYS": ",".join(map(str, settings.bus_retry_delays)),
-        "DATABASE_URL_PROGRESS": settings.database_url_for("progress"),
-    }
-    command = [sys.executable, "-m", "chassis.local.single", "progress", str(free_ports(1)[0])]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    client = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix)
-
-    def call(method: str, **arguments: Any) -> Any:
-        assert process.poll() is None, "progress ended"
-        return client.call("progress", method, **arguments)
-
-    try:
-        eventually(lambda: answers(client))
+    with running("progress", settings) as call:
         yield call
-    finally:
-        client.stop()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
 
 
-def answers(client: RpcClient) -> bool:
-    try:
-        client.call("progress", "get_user_enrollments", deadline=0.5, user_id=uuid4())
-    except Unavailable:
-        return False
-    return True
-
-
-def eventually(found: Callable[[], Any], patience: float = 20.0) -> Any:
-    """What `found` gives as soon as it is true; fails after `patience` seconds."""
-    until = time.monotonic() + patience
-    while not (result := found()):
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.02)
-    return result
-
-
-def test_a_student_learns_over_the_bus(call: Callable[..., Any], academy: Academy) -> None:
+def test_a_student_learns_over_the_bus(call: Call, academy: Academy) -> None:
     first, last, doomed = lesson(), lesson(), lesson()
     published = course(first, last, doomed)
     student = {"user_id": uuid4()}
@@ -141,7 +99,7 @@ NO_CALLS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-def test_what_is_no_call_is_refused_by_its_field(call: Callable[..., Any]) -> None:
+def test_what_is_no_call_is_refused_by_its_field(call: Call) -> None:
     for method, arguments, pointer in NO_CALLS:
         with pytest.raises(Invalid) as caught:
             call(method, user_id=uuid4(), **arguments)
