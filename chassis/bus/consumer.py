@@ -14,8 +14,8 @@ from chassis.bus.broker import connect
 from chassis.bus.coalescing import coalescing_frame_writer
 from chassis.bus.reading import read_alone
 
-DRAIN_LIMIT = 25.0
-"""Seconds that work under way may take after the stop; Kubernetes kills after 30."""
+DRAIN_LIMIT = 15.0
+"""Seconds that work under way may take after the stop; the nursery kills after 20, Kubernetes after 30."""
 
 _log = telemetry.get_logger("bus")
 
