@@ -159,6 +159,12 @@ class PageCache:
                 return stale
             raise Unavailable(members={"retry_after": 1}) from error
 
+    def kept(self, key: Hashable) -> Page | None:
+        """The page if it is kept and has not expired; nothing is read for it."""
+        with self._lock:
+            kept = self._store.get(key)
+            return kept.page if kept is not None and self._clock() < kept.fresh_until else None
+
     def drop(self, tags: Iterable[str]) -> None:
         """Forget every page that carries one of the tags, those being read now included."""
         with self._lock:

@@ -96,7 +96,10 @@ def check_course_access(course: str) -> Any:
 def get_user_enrollments(query_data: Page) -> Any:
     """Your courses, newest first, archived ones included."""
     answer = upstream().call("progress", "get_user_enrollments", user_id=caller().id, **query_data.model_dump())
-    return answer | {"items": [item | {"course": catalogue.summary(item["course_id"])} for item in answer["items"]]}
+    known = catalogue.summaries([item["course_id"] for item in answer["items"]])
+    # a course that was deleted a moment ago is no longer anybody's
+    items = [item | {"course": known[item["course_id"]]} for item in answer["items"] if item["course_id"] in known]
+    return answer | {"items": items}
 
 
 def _refuse_foreign(wanted: models.Checkout) -> None:

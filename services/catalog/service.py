@@ -1,13 +1,26 @@
 """The catalog on the bus."""
 
+from typing import Annotated
 from uuid import UUID
+
+from msgspec import Meta
 
 from chassis.service import Service, rpc
 from contracts.errors import FieldError, Invalid
 from contracts.events.accounts import Role
 from contracts.events.catalog import LessonKind
 from services.catalog import handlers, queries
-from services.catalog.answers import Category, Chapter, Course, CoursePage, CourseState, Lesson, Outline, Quiz
+from services.catalog.answers import (
+    Category,
+    Chapter,
+    Course,
+    CoursePage,
+    CourseState,
+    CourseSummary,
+    Lesson,
+    Outline,
+    Quiz,
+)
 from services.catalog.commands import CourseChanges, LessonChanges, Level, OrderedChapter, Price, Question, UnlockRule
 from services.catalog.domain.access import Viewer
 from services.catalog.domain.courses import CourseFields, LessonFields
@@ -50,6 +63,14 @@ class CatalogService(Service):
         """A page of all courses of an instructor, drafts included."""
         with self.database.single_statement() as unit_of_work:
             return queries.get_instructor_courses(unit_of_work.connection, instructor_id, limit=limit, cursor=cursor)
+
+    @rpc
+    def get_courses(
+        self, course_ids: Annotated[tuple[UUID, ...], Meta(max_length=100)]
+    ) -> dict[str, tuple[CourseSummary, ...]]:
+        """Those of the courses that there are, for lists of what someone holds; deleted ones are left out."""
+        with self.database.single_statement() as unit_of_work:
+            return {"items": queries.get_courses(unit_of_work.connection, course_ids)}
 
     @rpc
     def get_course(

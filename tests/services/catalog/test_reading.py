@@ -306,6 +306,26 @@ def test_a_course_in_a_list_counts_its_lessons_and_their_seconds(catalogue: Cata
     assert course.seo.json_ld["hasCourseInstance"][0]["courseWorkload"] == "PT3M"
 
 
+def test_courses_are_found_by_their_ids_whatever_their_status_unless_they_are_deleted(catalogue: Catalogue) -> None:
+    published, archived, unpublished = catalogue.published(lessons=3), catalogue.published(), catalogue.published()
+    catalogue.do(handlers.archive_course, catalogue.author, archived.id)
+    catalogue.do(handlers.unpublish_course, catalogue.author, unpublished.id)
+    empty, deleted = catalogue.course(), catalogue.course()
+    catalogue.do(handlers.delete_course, catalogue.author, deleted.id)
+    wanted = [published.id, archived.id, unpublished.id, empty.id]
+    catalogue.published()
+
+    found = {item.id: item for item in catalogue.read(queries.get_courses, [*wanted, deleted.id, uuid4(), empty.id])}
+
+    assert {course_id: item.status for course_id, item in found.items()} == dict(
+        zip(wanted, ["published", "archived", "unpublished", "draft"], strict=True)
+    )
+    (listed,) = [item for item in catalogue.read(queries.get_published_courses).items if item.id == published.id]
+    assert found[published.id] == listed
+    assert (found[empty.id].lessons, found[empty.id].duration_seconds) == (0, 0)
+    assert catalogue.read(queries.get_courses, []) == ()
+
+
 def test_an_outline_is_found_by_course_or_lesson(catalogue: Catalogue) -> None:
     written = Written(catalogue, "draft")
     by_course = catalogue.read(queries.get_outline, course_id=written.course.id)
@@ -343,6 +363,7 @@ def test_the_number_of_statements_does_not_grow_with_the_course(catalogue: Catal
     costs: dict[str, tuple[Callable[[], object], int]] = {
         "list": (lambda: catalogue.read(queries.get_published_courses), 2),
         "own": (lambda: catalogue.read(queries.get_instructor_courses, catalogue.author_id), 2),
+        "several": (lambda: catalogue.read(queries.get_courses, [course.id, chapter.id]), 1),
         "course": (lambda: catalogue.read(queries.get_course_by_slug, course.slug, Viewer()), 2),
         "outline": (lambda: catalogue.read(queries.get_course_with_chapters, course.id, Viewer()), 2),
         "chapter": (lambda: catalogue.read(queries.get_chapter, chapter.id, Viewer()), 2),

@@ -47,7 +47,10 @@ class KnownPeople:
 
 @dataclass
 class FakeAcademy:
-    """One course by Arsène (held by Awa) with one chapter and one lesson; counts what it is asked."""
+    """One course by Arsène (held by Awa) with one chapter and one lesson; counts what it is asked.
+
+    `others` are the titles of further courses that Awa holds, by their ids.
+    """
 
     status: str = "published"
     free_preview: bool = False
@@ -58,6 +61,7 @@ class FakeAcademy:
     course_id: UUID = field(default_factory=uuid4)
     chapter_id: UUID = field(default_factory=uuid4)
     lesson_id: UUID = field(default_factory=uuid4)
+    others: dict[UUID, str] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -109,10 +113,20 @@ class FakeAcademy:
         return {"items": [self._course()] if self.status == "published" else [], "next_cursor": None}
 
     def get_course(self, course_id: UUID, **viewer: Any) -> Any:
+        if course_id in self.others:
+            return self._other(course_id)
         if course_id != self.course_id:
             raise NotFound
         self._see(**viewer)
         return self._course()
+
+    def get_courses(self, course_ids: list[UUID]) -> Any:
+        assert 0 < len(course_ids) <= 100
+        items = [self._course()] if self.course_id in course_ids and self.status != "deleted" else []
+        return {"items": items + [self._other(course_id) for course_id in course_ids if course_id in self.others]}
+
+    def _other(self, course_id: UUID) -> dict[str, Any]:
+        return self._course() | {"id": str(course_id), "title": self.others[course_id], "status": "published"}
 
     def get_course_by_slug(self, slug: str, **viewer: Any) -> Any:
         if slug not in (self.slug, self.old_slug):
@@ -229,15 +243,18 @@ class FakeAcademy:
         return None
 
     def get_user_enrollments(self, user_id: UUID, limit: int, cursor: str | None) -> Any:
-        item = {
-            "course_id": str(self.course_id),
-            "enrolled_at": "2026-11-02T08:00:00Z",
-            "source": "free",
-            "percent": 0,
-            "next_lesson_id": None,
-            "completed_at": None,
-        }
-        return {"items": [item] if user_id == HOLDER.id else [], "next_cursor": None}
+        items = [
+            {
+                "course_id": str(course_id),
+                "enrolled_at": "2026-11-02T08:00:00Z",
+                "source": "free",
+                "percent": 0,
+                "next_lesson_id": None,
+                "completed_at": None,
+            }
+            for course_id in (self.course_id, *self.others)
+        ]
+        return {"items": items if user_id == HOLDER.id else [], "next_cursor": None}
 
 
 class Visitor:

@@ -1,8 +1,12 @@
 """Given students and a course, taking it and learning in it reach progress as they should."""
 
+from uuid import uuid4
+
 import pytest
 
+from gateway.app import Gateway
 from tests.unit.gateway_routes.conftest import HOLDER, FakeAcademy, Visitor
+from tests.unit.gateway_routes.test_catalogue import tell_changed
 
 
 def test_a_free_course_is_there_at_once(academy: FakeAcademy, student: Visitor) -> None:
@@ -95,3 +99,38 @@ def test_my_courses_carry_the_course_also_when_it_is_archived(
     assert "course_id" not in item
     assert "description" not in item["course"]
     assert student.get("/me/enrollments").get_json() == {"items": [], "next_cursor": None}
+
+
+def titles(visitor: Visitor) -> list[str]:
+    return [item["course"]["title"] for item in visitor.get("/me/enrollments").get_json()["items"]]
+
+
+def test_my_courses_are_asked_for_at_once_without_those_that_are_known(academy: FakeAcademy, holder: Visitor) -> None:
+    academy.others = {uuid4(): f"Cours {number}" for number in range(99)}
+    holder.get(f"/courses/{academy.course_id}")
+    academy.asked.clear()
+    for _ in range(3):
+        assert titles(holder) == [academy.title, *academy.others.values()]
+    assert academy.asked == {"get_user_enrollments": 3, "get_courses": 1}
+
+
+def test_my_courses_are_shown_from_memory_while_catalog_is_silent(academy: FakeAcademy, holder: Visitor) -> None:
+    holder.get(f"/courses/{academy.course_id}")
+    academy.silent = {"catalog"}
+    assert titles(holder) == [academy.title]
+    academy.others = {uuid4(): "Jamais vu"}
+    assert holder.get("/me/enrollments").status_code == 503
+
+
+def test_a_course_that_is_gone_leaves_the_others_of_mine(academy: FakeAcademy, holder: Visitor) -> None:
+    academy.others = {uuid4(): "Reste"}
+    academy.status = "deleted"
+    assert titles(holder) == ["Reste"]
+
+
+def test_my_courses_show_a_change_at_once(app: Gateway, academy: FakeAcademy, holder: Visitor) -> None:
+    academy.others = {uuid4(): "Reste"}
+    assert titles(holder) == [academy.title, "Reste"]
+    academy.title = "Neuf"
+    tell_changed(app, academy)
+    assert titles(holder) == ["Neuf", "Reste"]
