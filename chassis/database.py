@@ -61,6 +61,8 @@ class Database:
         self.on_told: Callable[[], None] = lambda: None
         self.engine = create_engine(
             url,
+            # what nearly every call does is one statement; `_transaction` begins the others
+            isolation_level="AUTOCOMMIT",
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=2.0,
@@ -77,7 +79,7 @@ class Database:
                 "-c idle_in_transaction_session_timeout=30000",
             },
         )
-        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._read_committed = self.engine.execution_options(isolation_level="READ COMMITTED")
         self._snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
@@ -86,7 +88,7 @@ class Database:
 
         Raises `Unavailable`, and rolls back, when the deadline of the call being served has passed.
         """
-        with self._transaction(self.engine, "begin") as connection:
+        with self._transaction(self._read_committed, "begin") as connection:
             unit_of_work = UnitOfWork(connection)
             yield unit_of_work
             told = unit_of_work.record_events()
@@ -97,7 +99,7 @@ class Database:
     def single_statement(self) -> Iterator[UnitOfWork]:
         """For work that is one statement (a read, or a hot change that writes the outbox itself): commits with it."""
         # may end after a call's deadline: limiting it takes a round trip, and such changes may be made twice
-        with self._autocommit.connect() as connection:
+        with self.engine.connect() as connection:
             unit_of_work = UnitOfWork(connection)
             yield unit_of_work
             told = unit_of_work.record_events()
@@ -116,7 +118,7 @@ class Database:
             with engine.begin() as connection:
                 yield connection
             return
-        with self._autocommit.begin() as connection:
+        with self.engine.begin() as connection:
             # one round trip, as "begin" alone takes; 0 would mean no limit
             milliseconds = max(1, int(1000 * min(_time_left(), self._statement_seconds)))
             connection.exec_driver_sql(f"{begin}; set local statement_timeout = {milliseconds}")

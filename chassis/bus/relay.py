@@ -110,7 +110,8 @@ class Relay:
 
     def _publish_batch(self) -> int | None:
         """How many rows were taken; None when another relay is at work."""
-        with self._database.engine.begin() as connection:
+        with self._database.unit_of_work() as unit_of_work:
+            connection = unit_of_work.connection
             if not connection.scalar(text("select pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}):
                 return None
             rows = connection.execute(_TAKE, {"batch": BATCH}).all()

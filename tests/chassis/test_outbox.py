@@ -260,8 +260,8 @@ def test_events_told_while_another_relay_publishes_wait_for_it_and_not_for_the_n
     waits = []
     for _ in range(7):
         lesson = uuid4()
-        with shared_laboratory.database.engine.begin() as connection:
-            connection.exec_driver_sql("select pg_advisory_xact_lock(7402118)")
+        with shared_laboratory.database.unit_of_work() as unit_of_work:
+            unit_of_work.connection.exec_driver_sql("select pg_advisory_xact_lock(7402118)")
             shared_specimen.rpc.call("specimen", "tell", lesson_ids=[lesson])
             time.sleep(0.05)
             assert shared_laboratory.effects(lesson) == [0]
