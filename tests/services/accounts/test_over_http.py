@@ -1,5 +1,6 @@
 """The gateway as it runs: granian's processes, real connections, a real broker."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -40,14 +41,14 @@ class Running:
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes: those that listen on a private port."""
-        return [
-            child
-            for child in psutil.Process(self.process.pid).children(recursive=True)
-            if any(
-                item.status == psutil.CONN_LISTEN and item.laddr.port != self.port
-                for item in child.net_connections("tcp")
-            )
-        ]
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            # a killed one may be gone between being listed and being looked at
+            with contextlib.suppress(psutil.NoSuchProcess):
+                connections = child.net_connections("tcp")
+                if any(item.status == psutil.CONN_LISTEN and item.laddr.port != self.port for item in connections):
+                    found.append(child)
+        return found
 
     def lines(self) -> list[dict[str, object]]:
         """Its log so far."""
