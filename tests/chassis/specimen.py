@@ -145,7 +145,7 @@ class Specimen:
     @property
     def log(self) -> str:
         """All that it has written."""
-        return self._log.read_text(errors="replace")
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def log_lines(self, event: str) -> list[dict[str, Any]]:
         """The structured log lines that say this."""

@@ -97,7 +97,7 @@ def test_a_listener_that_hears_events_all_the_time_is_not_taken_for_dead(
 
     with ThreadPoolExecutor(1) as threads:
         publishing = threads.submit(publish)
-        time.sleep(5)
+        time.sleep(3.5)
         over.set()
         publishing.result()
 

@@ -91,7 +91,7 @@ def test_an_idle_connection_is_not_taken_for_dead_by_the_broker(
 ) -> None:
     monkeypatch.setattr(broker.connect, "__kwdefaults__", {"heartbeat": 1})
     publisher.publish(_messages(shared_laboratory, 1))
-    time.sleep(4)
+    time.sleep(3.2)
 
     publisher.publish(_messages(shared_laboratory, 1))
 

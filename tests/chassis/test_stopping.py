@@ -23,7 +23,7 @@ def test_a_call_under_way_at_sigterm_is_finished_answered_once_and_not_delivered
     stopped = laboratory.start()
     key = str(uuid4())
     with ThreadPoolExecutor(1) as threads:
-        call = threads.submit(stopped.rpc.call, "specimen", "sleep", deadline=8.0, seconds=2.5, key=key)
+        call = threads.submit(stopped.rpc.call, "specimen", "sleep", deadline=8.0, seconds=1.8, key=key)
         laboratory.wait_for_effects(key)
         heir = laboratory.start()
 
@@ -38,7 +38,7 @@ def test_a_call_under_way_at_sigterm_is_finished_answered_once_and_not_delivered
 
 def test_an_event_under_way_at_sigterm_is_finished_and_not_delivered_again(laboratory: Laboratory) -> None:
     stopped = laboratory.start()
-    (lesson,) = laboratory.publish("sleep:2.5")
+    (lesson,) = laboratory.publish("sleep:1.8")
     assert wait_until(lambda: laboratory.scalar("select count(*) from attempts") == 1, PATIENCE)
 
     stopped.send(signal.SIGTERM)
@@ -97,7 +97,7 @@ def test_a_call_that_arrives_during_a_long_drain_goes_to_another_process(laborat
     stopped = laboratory.start()
     key = str(uuid4())
     with ThreadPoolExecutor(4) as threads:
-        long_call = threads.submit(stopped.rpc.call, "specimen", "sleep", deadline=9.0, seconds=4.0, key=key)
+        long_call = threads.submit(stopped.rpc.call, "specimen", "sleep", deadline=9.0, seconds=3.0, key=key)
         laboratory.wait_for_effects(key)
         laboratory.start()
         stopped.send(signal.SIGTERM)
@@ -244,7 +244,7 @@ def test_kill_9_at_any_point_loses_nothing_and_does_nothing_twice(laboratory: La
     specimen = laboratory.start()
     with ThreadPoolExecutor(2) as threads:
         tellers = [threads.submit(tell) for _ in range(2)]
-        for _ in range(4):
+        for _ in range(3):
             time.sleep(chance.uniform(0.05, 0.6))
             specimen.send(signal.SIGKILL)
             specimen.wait(2)
