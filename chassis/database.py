@@ -23,16 +23,20 @@ _TOO_SLOW = ("57014", "55P03")
 class UnitOfWork:
     """A transaction on `connection`, and the events that become known with it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, may_tell: bool = True) -> None:
         self.connection = connection
+        self._may_tell = may_tell
         self._rows: list[dict[str, Any]] = []
         self._told = False
 
     def tell(self, event: Event, *, sequence: int = 0) -> None:
         """Let the event be published if, and only if, this unit of work commits.
 
-        `sequence` is the aggregate's version, given under its row lock; 0 for facts that commute.
+        `sequence` is the aggregate's version, given under its row lock; 0 for facts that commute. Raises `RuntimeError`
+        where each statement commits by itself: the change could be kept and its event lost.
         """
+        if not self._may_tell:
+            raise RuntimeError("an event is told in the transaction of its change")
         self._rows.append(outbox_row(event, sequence))
 
     def told(self) -> None:
@@ -100,7 +104,7 @@ class Database:
         """For work that is one statement (a read, or a hot change that writes the outbox itself): commits with it."""
         # may end after a call's deadline: limiting it takes a round trip, and such changes may be made twice
         with self.engine.connect() as connection:
-            unit_of_work = UnitOfWork(connection)
+            unit_of_work = UnitOfWork(connection, may_tell=False)
             yield unit_of_work
             told = unit_of_work.record_events()
         if told:

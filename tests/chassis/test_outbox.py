@@ -27,6 +27,14 @@ INSERT = (
 )
 
 
+def test_an_event_cannot_be_told_where_its_change_would_commit_without_it(shared_laboratory: Laboratory) -> None:
+    with (
+        pytest.raises(RuntimeError, match="in the transaction of its change"),
+        shared_laboratory.database.single_statement() as unit_of_work,
+    ):
+        unit_of_work.tell(lesson_completed())
+
+
 def test_an_event_is_published_as_soon_as_it_is_committed_not_at_the_next_poll(
     shared_laboratory: Laboratory, shared_specimen: Specimen
 ) -> None:
