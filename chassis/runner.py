@@ -29,6 +29,7 @@ def run_service(name: str, private_port: int) -> None:
 def run(service_class: type[Service], settings: Settings, private_port: int) -> None:
     """Run a service's class with these settings until SIGTERM or SIGINT."""
     name = service_class.name
+    service_class.check(settings)
     service_class.resources = resources = Resources(settings, name)
     with config.patch({"AMQP_URI": settings.amqp_uri, "max_workers": MAX_WORKERS}):
         container = ServiceContainer(service_class)

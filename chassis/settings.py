@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.engine import make_url
 
+STRIPE = "https://api.stripe.com"
+
 
 class SettingsError(Exception):
     """A setting is missing or cannot be understood; the message names it."""
@@ -39,7 +41,11 @@ class Settings:
     front_url: str = "http://127.0.0.1:3000"
     front_origins: tuple[str, ...] = ("http://127.0.0.1:3000", "http://localhost:3000")
     academy_time_zone: str = "UTC"
+    academy_currency: str = "EUR"
     jwt_signing_key: str = _secret()
+    stripe_api_key: str = _secret()
+    stripe_api_base: str = STRIPE
+    stripe_webhook_secret: str = _secret()
     smtp_url: str = _secret()
     mail_from: str = "TankaAcademy <academie@tanka.example>"
     gateway_address: str = "127.0.0.1"
@@ -107,3 +113,5 @@ def _refuse(settings: Settings) -> None:
                 raise SettingsError(f"{name.upper()} must be set in production")
         if "guest:guest@" in settings.amqp_uri:
             raise SettingsError("AMQP_URI must not use the broker's default account in production")
+        if settings.stripe_api_base != STRIPE or settings.stripe_api_key.startswith(("sk_test_", "rk_test_")):
+            raise SettingsError("STRIPE_API_BASE and STRIPE_API_KEY must not be a sandbox's in production")

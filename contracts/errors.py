@@ -32,6 +32,13 @@ class ServiceError(Exception):
         super().__init__(self.problem)
 
 
+class BadRequest(ServiceError):
+    """The request cannot be read, or is not from whom it says."""
+
+    status = 400
+    default_problem = "bad-request"
+
+
 class Unauthorized(ServiceError):
     """Nobody we know is asking."""
 
@@ -99,7 +106,17 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 _BY_STATUS: dict[int, type[ServiceError]] = {
     error.status: error
-    for error in (Unauthorized, Forbidden, NotFound, Conflict, Invalid, TooManyRequests, Unavailable, InternalError)
+    for error in (
+        BadRequest,
+        Unauthorized,
+        Forbidden,
+        NotFound,
+        Conflict,
+        Invalid,
+        TooManyRequests,
+        Unavailable,
+        InternalError,
+    )
 }
 
 

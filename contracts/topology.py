@@ -6,7 +6,19 @@ them (tests on a shared broker do).
 
 from dataclasses import dataclass
 
-from contracts.events import CourseChanged, CourseCompleted, DayStudied, LessonCompleted, UserChanged
+from contracts.events import (
+    CourseChanged,
+    CourseCompleted,
+    DayStudied,
+    EntitlementChanged,
+    FreeEntitlementGranted,
+    LessonCompleted,
+    OrderChargedBack,
+    OrderPaid,
+    OrderRefunded,
+    UserChanged,
+    UserRegistered,
+)
 from contracts.events.base import Event
 
 EVENT_EXCHANGE = "tanka.events"
@@ -22,9 +34,37 @@ class ConsumerQueue:
 
 
 PROGRESS_CATALOG = ConsumerQueue("progress.catalog", (CourseChanged,))
+PROGRESS_ENTITLEMENTS = ConsumerQueue("progress.entitlements", (EntitlementChanged,))
+PURCHASE_CATALOG = ConsumerQueue("purchase.catalog", (CourseChanged,))
+PURCHASE_ENTITLEMENTS = ConsumerQueue("purchase.entitlements", (FreeEntitlementGranted,))
 GAMIFICATION_LEARNING = ConsumerQueue("gamification.learning", (LessonCompleted, CourseCompleted, DayStudied))
 
-CONSUMER_QUEUES: tuple[ConsumerQueue, ...] = (PROGRESS_CATALOG, GAMIFICATION_LEARNING)
+ANALYTICS_EVENTS = ConsumerQueue(
+    "analytics.events",
+    (
+        UserRegistered,
+        UserChanged,
+        CourseChanged,
+        LessonCompleted,
+        CourseCompleted,
+        EntitlementChanged,
+        OrderPaid,
+        OrderRefunded,
+        OrderChargedBack,
+    ),
+)
+ANALYTICS_REPLAY = ConsumerQueue("analytics.replay", ())
+"""Nothing is bound to it: what owners have told before is sent to it again, in batches, for a rebuild."""
+
+CONSUMER_QUEUES: tuple[ConsumerQueue, ...] = (
+    PROGRESS_CATALOG,
+    PROGRESS_ENTITLEMENTS,
+    PURCHASE_CATALOG,
+    PURCHASE_ENTITLEMENTS,
+    GAMIFICATION_LEARNING,
+    ANALYTICS_EVENTS,
+    ANALYTICS_REPLAY,
+)
 
 GATEWAY_CACHE_EVENTS: tuple[type[Event], ...] = (CourseChanged, UserChanged)
 """What each gateway process hears on an exclusive queue of its own, to drop what it has cached."""

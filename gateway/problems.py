@@ -11,6 +11,7 @@ from werkzeug.routing import RoutingException
 from chassis.database import is_database_away, is_database_slow
 from chassis.telemetry import get_logger
 from contracts.errors import (
+    BadRequest,
     FieldError,
     InternalError,
     NotFound,
@@ -26,13 +27,6 @@ RETRY_AFTER_SECONDS = 2
 
 _log = get_logger("gateway")
 _encode = msgspec.json.Encoder().encode
-
-
-class BadRequest(ServiceError):
-    """The request cannot be read at all."""
-
-    status = 400
-    default_problem = "bad-request"
 
 
 class MethodNotAllowed(ServiceError):

@@ -17,8 +17,8 @@ from flask.json.provider import DefaultJSONProvider
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from contracts.errors import FieldError, Invalid
-from gateway.problems import BadRequest, TooLarge, UnsupportedMediaType
+from contracts.errors import BadRequest, FieldError, Invalid
+from gateway.problems import TooLarge, UnsupportedMediaType
 
 MAXIMUM_JSON_BYTES = 1024 * 1024
 MAXIMUM_DEPTH = 32

@@ -50,7 +50,7 @@ def envelope_of(row: Any) -> Envelope:
     event = BY_TYPE[row.type]
     return Envelope(
         id=row.id,
-        source=event.source(),
+        source=event.event_source(),
         type=row.type,
         time=row.recorded_at,
         subject=row.partition_key,

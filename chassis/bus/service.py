@@ -48,6 +48,10 @@ class Service:
     resources: ClassVar[Resources]
     trace: Any = TraceProvider()
 
+    @classmethod
+    def check(cls, settings: Settings) -> None:
+        """Raise `SettingsError` when the service must not start with these settings."""
+
     @property
     def database(self) -> Database:
         """The service's own database."""

@@ -11,7 +11,8 @@ from contracts.events.accounts import UserChanged, UserRegistered
 from contracts.events.base import Event
 from contracts.events.catalog import CourseChanged, QuizChanged
 from contracts.events.gamification import LevelReached, StreakExtended, XpAwarded
-from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
+from contracts.events.progress import CourseCompleted, DayStudied, FreeEntitlementGranted, LessonCompleted
+from contracts.events.purchase import EntitlementChanged, OrderChargedBack, OrderPaid, OrderRefunded
 
 __all__ = [
     "BY_TYPE",
@@ -19,9 +20,14 @@ __all__ = [
     "CourseChanged",
     "CourseCompleted",
     "DayStudied",
+    "EntitlementChanged",
     "Event",
+    "FreeEntitlementGranted",
     "LessonCompleted",
     "LevelReached",
+    "OrderChargedBack",
+    "OrderPaid",
+    "OrderRefunded",
     "QuizChanged",
     "StreakExtended",
     "Undecodable",
@@ -42,6 +48,11 @@ EVENTS: tuple[type[Event], ...] = (
     XpAwarded,
     LevelReached,
     StreakExtended,
+    EntitlementChanged,
+    OrderPaid,
+    OrderRefunded,
+    OrderChargedBack,
+    FreeEntitlementGranted,
 )
 
 BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENTS}

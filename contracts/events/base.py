@@ -19,7 +19,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         raise NotImplementedError
 
     @classmethod
-    def source(cls) -> str:
+    def event_source(cls) -> str:
         """The service that tells it, as CloudEvents' `source`."""
         return f"/services/{cls.type.split('.', 1)[0]}"
 

@@ -44,6 +44,19 @@ class CourseCompleted(Event, frozen=True):
         return str(self.user_id)
 
 
+class FreeEntitlementGranted(Event, frozen=True):
+    """A right to a free course, from before purchase owned rights; told once, by the migration that gave them to it."""
+
+    type: ClassVar[str] = "progress.free_entitlement_granted.v1"
+    entitlement_id: UUID
+    user_id: UUID
+    course_id: UUID
+    granted_at: Instant
+
+    def partition_key(self) -> str:
+        return str(self.entitlement_id)
+
+
 class DayStudied(Event, frozen=True):
     """A student advanced at least five minutes in lessons on one local day; told once per student and local date."""
 

@@ -296,7 +296,7 @@ def envelope_of(event: Event, **changes: Any) -> Envelope:
     """The envelope that the relay would put around the event."""
     values: dict[str, Any] = {
         "id": uuid4(),
-        "source": event.source(),
+        "source": event.event_source(),
         "type": event.type,
         "time": now(),
         "subject": event.partition_key(),

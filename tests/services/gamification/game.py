@@ -56,7 +56,7 @@ def delivered(event: Event) -> tuple[Envelope, Event]:
     """The event in an envelope of its own."""
     envelope = Envelope(
         id=uuid4(),
-        source=event.source(),
+        source=event.event_source(),
         type=event.type,
         time=datetime.now(UTC),
         subject=event.partition_key(),

@@ -10,9 +10,10 @@ from contracts import errors as contract
 from gateway.messages import LANGUAGES, Language, catalogue, say
 
 ROOT = Path(__file__).parents[3]
+REASONS = ("services/progress/domain/access.py", "services/purchase/domain/refusals.py")
 PLACES = ("chassis", "services", "gateway")
 REFUSALS = {name for name, item in vars(contract).items() if isinstance(item, type) and issubclass(item, Exception)}
-REFUSALS |= {"BadRequest", "TooLarge", "MethodNotAllowed", "UnsupportedMediaType"}
+REFUSALS |= {"TooLarge", "MethodNotAllowed", "UnsupportedMediaType"}
 FIELDS = {"FieldError": 1, "Refusal": 1, "PydanticCustomError": 0, "invalid": 1}
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*").fullmatch
@@ -40,8 +41,9 @@ def _problems() -> set[str]:
         _named(call, 0, "problem") for call in _calls() if isinstance(call.func, ast.Name) and call.func.id in REFUSALS
     }
     defaults = {kind.default_problem for kind in contract.ServiceError.__subclasses__()}
-    learning = (ROOT / "services/progress/domain/access.py").read_text(encoding="utf-8")
-    reasons = set(re.findall(r'^    [A-Z_]+ = "([a-z-]+)"', learning, re.MULTILINE)) - {"not-there"}
+    rules = [(ROOT / path).read_text(encoding="utf-8") for path in REASONS]
+    reasons = {found for text in rules for found in re.findall(r'^    [A-Z_]+ = "([a-z-]+)"', text, re.MULTILINE)}
+    reasons -= {"not-there", "waiver-required"}
     return {slug for slug in slugs | defaults | reasons if slug is not None}
 
 
