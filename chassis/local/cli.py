@@ -168,6 +168,21 @@ def dead_letters_replay(queue: str | None) -> None:
     click.echo(f"Sent back: {replay_dead_letters(academy_settings(), queue)}")
 
 
+@main.group()
+def reconcile() -> None:
+    """Find and repair what others know and we missed."""
+
+
+@reconcile.command("stripe")
+@click.option("--days", type=click.IntRange(1, 365), default=30, show_default=True, help="How far back to look.")
+def reconcile_stripe(days: int) -> None:
+    """Compare orders with Stripe: payments, refunds and disputes whose webhooks never came."""
+    from chassis.local.lifecycle import academy_settings
+    from chassis.local.reconciling import reconcile_payments
+
+    reconcile_payments(academy_settings(), days)
+
+
 def _check_queue(queue: str | None) -> None:
     names = [consumer.name for consumer in CONSUMER_QUEUES]
     if queue is not None and queue not in names:

@@ -1,51 +1,17 @@
 """The tables: made by the migrations as the code has them, and refusing what must not be."""
 
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import text
 
 from services.gamification.tables import metadata
 from tests.services.gamification.game import Game
-
-_COLUMNS = """
-    select table_name, ordinal_position, column_name, data_type, is_nullable, column_default
-    from information_schema.columns where table_schema = current_schema() and table_name = any(:tables) order by 1, 2
-"""
-_CONSTRAINTS = """
-    select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
-    where connamespace = current_schema()::regnamespace and conrelid::regclass::text = any(:tables) order by 1, 2
-"""
-_INDEXES = """
-    select tablename, indexname, replace(indexdef, schemaname || '.', '') from pg_indexes
-    where schemaname = current_schema() and tablename = any(:tables) order by 1, 2
-"""
-
-
-def shape(connection: Connection) -> list[tuple[Any, ...]]:
-    """Columns, constraints and indexes of our tables in the schema that comes first in the search path."""
-    tables = {"tables": sorted(metadata.tables)}
-    return [
-        tuple(row) for query in (_COLUMNS, _CONSTRAINTS, _INDEXES) for row in connection.execute(text(query), tables)
-    ]
+from tests.services.tables import assert_migrated_as_coded, refusal
 
 
 def test_the_migrated_tables_are_those_of_the_code(game: Game) -> None:
-    engine = create_engine(game.database.url)
-    with engine.connect() as connection:
-        migrated = shape(connection)
-        connection.execute(text("create schema as_in_code"))
-        connection.execute(text("set local search_path to as_in_code"))
-        metadata.create_all(connection)
-        in_code = shape(connection)
-        connection.rollback()
-    engine.dispose()
-
-    assert len(migrated) > 30
-    assert migrated == in_code
+    assert_migrated_as_coded(game.database, metadata)
 
 
 @pytest.mark.parametrize(
@@ -81,11 +47,3 @@ def test_a_wrong_state_cannot_be_stored(game: Game, student: UUID, statement: st
             unit_of_work.connection.execute(text(statement), values)
 
     assert refusal(attempt) == constraint
-
-
-def refusal(attempt: Callable[[], None]) -> str | None:
-    """The name of the constraint that refuses it."""
-    with pytest.raises(IntegrityError) as refused:
-        attempt()
-    name: str | None = refused.value.orig.diag.constraint_name  # type: ignore[union-attr]
-    return name

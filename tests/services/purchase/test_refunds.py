@@ -1,0 +1,134 @@
+"""Giving money back: asked of Stripe once, never more than there is, and later when Stripe is silent."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from contracts.errors import Conflict, Invalid, NotFound
+from services.purchase.payments import Refused
+from tests.services.purchase.shop import NOON, PRICE, Shop, charge, course, dispute, intent_of, webhook
+
+
+def test_an_admin_gives_back_a_part_and_then_the_rest(shop: Shop) -> None:
+    order_id = shop.bought(uuid4(), shop.publish(course()))
+
+    assert shop.refund(order_id, 1000).amount.amount == 1000
+    assert shop.refund(order_id).amount.amount == PRICE - 1000
+
+    assert sorted(amount for _, amount in shop.stripe.refunded.values()) == [1000, PRICE - 1000]
+    with pytest.raises(Conflict, match="not-refundable"):
+        shop.refund(order_id)
+
+
+def test_more_than_is_left_is_refused_naming_the_most_there_is(shop: Shop) -> None:
+    order_id = shop.bought(uuid4(), shop.publish(course()))
+    shop.receive(webhook("charge.refunded", charge(order_id, 4000)))
+
+    with pytest.raises(Invalid) as refused:
+        shop.refund(order_id, 901)
+
+    [error] = refused.value.errors
+    assert (error.pointer, error.code, error.parameters) == ("/amount", "maximum", {"maximum": 900})
+    assert shop.stripe.refunded == {}
+
+
+def test_a_refund_that_stripe_did_not_answer_is_sent_again_under_the_same_key(shop: Shop) -> None:
+    order_id = shop.bought(uuid4(), shop.publish(course()))
+    shop.stripe.silent = True
+    shop.refund(order_id)
+    with pytest.raises(Conflict, match="refund-under-way"):
+        shop.refund(order_id, 5)
+    shop.settle()
+    assert shop.stripe.refunded == {}
+
+    shop.stripe.silent = False
+    shop.now = NOON + timedelta(seconds=11)
+    shop.settle()
+    shop.settle()
+
+    assert [amount for _, amount in shop.stripe.refunded.values()] == [PRICE]
+
+
+def test_a_refund_whose_answer_was_lost_is_made_once(shop: Shop) -> None:
+    order_id = shop.bought(uuid4(), shop.publish(course()))
+
+    def die() -> None:
+        raise SystemExit("between Stripe's answer and our commit")
+
+    shop.stripe.before_answer = die
+    with pytest.raises(SystemExit):
+        shop.refund(order_id)
+    shop.stripe.before_answer = lambda: None
+    shop.now = NOON + timedelta(seconds=11)
+    shop.settle()
+
+    assert len(shop.stripe.refunded) == 1
+    with pytest.raises(Conflict, match="not-refundable"):
+        shop.refund(order_id)
+
+
+def test_a_refund_that_stripe_refuses_is_said_and_may_be_asked_for_anew(shop: Shop) -> None:
+    order_id = shop.bought(uuid4(), shop.publish(course()))
+    shop.stripe.refuses = Refused("charge_already_refunded")
+    with pytest.raises(Conflict, match="not-refundable"):
+        shop.refund(order_id)
+    shop.stripe.refuses = None
+
+    assert shop.refund(order_id).amount.amount == PRICE
+
+
+def test_what_was_not_paid_or_is_disputed_cannot_be_given_back(shop: Shop) -> None:
+    unpaid = shop.ordered(uuid4(), shop.publish(course()))
+    disputed = shop.bought(uuid4(), shop.publish(course()))
+    shop.receive(webhook("charge.dispute.created", dispute(disputed, "needs_response")))
+
+    for order_id in (unpaid, disputed):
+        with pytest.raises(Conflict, match="not-refundable"):
+            shop.refund(order_id)
+
+
+def test_an_unknown_order_is_not_there(shop: Shop) -> None:
+    with pytest.raises(NotFound):
+        shop.refund(uuid4())
+
+
+def test_who_waived_the_right_of_withdrawal_has_none(shop: Shop) -> None:
+    ber = uuid4()
+    order_id = shop.bought(ber, shop.publish(course()))
+
+    with pytest.raises(Conflict, match="withdrawal-waived"):
+        shop.withdraw(ber, order_id)
+
+
+def test_a_waiver_without_its_confirmation_is_none_for_fourteen_days(shop: Shop) -> None:
+    ber = uuid4()
+    order_id = shop.bought(ber, shop.publish(course()))
+    shop.execute("update orders set confirmed_at = null where order_id = :id", id=order_id)
+
+    shop.now = NOON + timedelta(days=14, seconds=1)
+    with pytest.raises(Conflict, match="withdrawal-over"):
+        shop.withdraw(ber, order_id)
+    shop.now = NOON + timedelta(days=14)
+    assert shop.withdraw(ber, order_id).amount.amount == PRICE
+
+
+def test_nobody_withdraws_from_anothers_order(shop: Shop) -> None:
+    order_id = shop.bought(uuid4(), shop.publish(course()))
+
+    with pytest.raises(NotFound):
+        shop.withdraw(uuid4(), order_id)
+
+
+def test_the_receipt_comes_as_soon_as_stripe_has_it(shop: Shop) -> None:
+    ber = uuid4()
+    order_id = shop.bought(ber, shop.publish(course()))
+    shop.settle()
+    assert [order.receipt_url for order in shop.orders_of(ber)] == [None]
+
+    shop.stripe.receipts[intent_of(order_id)] = "https://pay.example/receipt"
+    shop.settle()
+    shop.settle()
+
+    assert [order.receipt_url for order in shop.orders_of(ber)] == ["https://pay.example/receipt"]
+    assert shop.stripe.asked["receipt_url"] == 2
