@@ -36,7 +36,7 @@ def sow(settings: Settings, rpc: RpcClient, *, students: int, lessons: int) -> S
     rpc.call("catalog", "publish_course", course_id=course, **author)
     people = _register(settings, students, now())
     for user_id in people:
-        rpc.call("progress", "enroll_free", user_id=str(user_id), course_id=course)
+        rpc.call("purchase", "create_checkout", user_id=str(user_id), course_id=course)
     return Seed(UUID(course), [UUID(lesson["id"]) for lesson in made], people)
 
 

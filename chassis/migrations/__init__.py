@@ -20,10 +20,11 @@ def package_of(service: str) -> str:
 def migrate(database_url: str, service: str) -> None:
     """Make the service's database if it is missing, and bring it to the newest revision. May run twice at once."""
     _make_database(database_url)
-    command.upgrade(_configuration(database_url, service), "heads")
+    command.upgrade(configuration(database_url, service), "heads")
 
 
-def _configuration(database_url: str, service: str) -> Config:
+def configuration(database_url: str, service: str) -> Config:
+    """Alembic's view of the service's database. Raises `ValueError` when there is no such service."""
     spec = find_spec(package_of(service))
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f"there is no service {service!r}")

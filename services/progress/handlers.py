@@ -1,11 +1,11 @@
-"""The use cases of progress. Whatever our copy would refuse is first asked of catalog, outside of any transaction."""
+"""The use cases of progress. What our copies would refuse is first asked of their owners, outside a transaction."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TypeVar
-from uuid import UUID, uuid4
+from typing import Protocol, TypeVar
+from uuid import UUID
 
 from sqlalchemy import DateTime, Double, Uuid, bindparam, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -19,10 +19,27 @@ from services.progress import queries
 from services.progress.completion import Finish, confirm_course, enroll, finish_lesson
 from services.progress.domain import access, study
 from services.progress.domain.access import Refusal
+from services.progress.entitlements import Entitlements
 from services.progress.outlines import Outlines, keep_outline
-from services.progress.tables import entitlements, openings, study_days
+from services.progress.tables import openings, study_days
 
-T = TypeVar("T")
+
+class _Found(Protocol):
+    """What decides whether something is allowed; `access` is None for whom our copy knows no right of."""
+
+    @property
+    def access(self) -> str | None: ...
+
+
+T = TypeVar("T", bound=_Found)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What progress knows of what others own, and how to ask them."""
+
+    outlines: Outlines
+    entitlements: Entitlements
 
 
 @dataclass(frozen=True)
@@ -72,26 +89,38 @@ def _error(refusal: Refusal) -> ServiceError:
             return Conflict(refusal.value)
 
 
-def _allowed(find: Callable[[], T | None], refuse: Callable[[T], Refusal | None], refresh: Callable[[], None]) -> T:
-    """Return what our copy finds and allows; before it is refused, catalog is asked once. Raises a `ServiceError`."""
-    found = find()
-    if found is None or refuse(found) is not None:
-        refresh()
+def _allowed(
+    find: Callable[[], T | None],
+    refuse: Callable[[T], Refusal | None],
+    ask_catalog: Callable[[], None],
+    ask_purchase: Callable[[T], None],
+) -> T:
+    """Return what our copies find and allow; before it is refused, each owner is asked once. Raises a `ServiceError`.
+
+    Purchase comes first: most often it is someone who has just paid.
+    """
+    asked: set[str] = set()
+    while True:
         found = find()
-    if found is None:
-        raise NotFound
-    refusal = refuse(found)
-    if refusal is not None:
-        raise _error(refusal)
-    return found
+        refusal = Refusal.NOT_THERE if found is None else refuse(found)
+        if found is not None and refusal is None:
+            return found
+        if found is not None and found.access is None and "purchase" not in asked:
+            asked.add("purchase")
+            ask_purchase(found)
+        elif "catalog" not in asked:
+            asked.add("catalog")
+            ask_catalog()
+        else:
+            raise _error(refusal or Refusal.NOT_THERE)
 
 
 def check_course_access(
-    database: Database, outlines: Outlines, user_id: UUID, course_id: UUID, role: str
+    database: Database, copies: Copies, user_id: UUID, course_id: UUID, role: str
 ) -> CourseAccess:
     """Return whether someone may see a course that they may know of. Raises `NotFound`.
 
-    Entitlements are ours, so for the lack of one nobody is asked.
+    Raises `Unavailable` while purchase is silent and our copy would say no.
     """
 
     def find() -> queries.CourseFacts | None:
@@ -101,45 +130,18 @@ def check_course_access(
     def refuse(course: queries.CourseFacts) -> Refusal | None:
         return access.refusal_to_know(course.access, course.status)
 
-    course = _allowed(find, refuse, lambda: outlines.refresh_course(course_id))
+    def ask_purchase(_: object = None) -> None:
+        copies.entitlements.refresh(user_id, course_id)
+
+    course = _allowed(find, refuse, lambda: copies.outlines.refresh_course(course_id), ask_purchase)
+    if course.access is None:
+        ask_purchase()
+        course = find() or course
     return CourseAccess(course.access is not None, course.access or "none")
 
 
-def enroll_free(
-    database: Database, outlines: Outlines, user_id: UUID, course_id: UUID, role: str, now: datetime
-) -> None:
-    """Give someone a published course that costs nothing. Raises `Conflict` or `NotFound`."""
-
-    def find() -> queries.CourseFacts | None:
-        with database.single_statement() as unit_of_work:
-            return queries.course_facts(unit_of_work.connection, user_id, course_id, role)
-
-    def refuse(course: queries.CourseFacts) -> Refusal | None:
-        return access.refusal_to_enroll(course.access, course.status, course.unlock_streak_days, course.price_amount)
-
-    _allowed(find, refuse, lambda: outlines.refresh_course(course_id))
-    with database.unit_of_work() as unit_of_work:
-        granted = unit_of_work.connection.execute(
-            insert(entitlements)
-            .values(
-                entitlement_id=uuid4(),
-                user_id=user_id,
-                course_id=course_id,
-                source="free",
-                live=True,
-                sequence=0,
-                granted_at=now,
-            )
-            .on_conflict_do_nothing()
-            .returning(entitlements.c.entitlement_id)
-        ).first()
-        if granted is None:
-            raise Conflict(Refusal.ALREADY_OWNED.value)
-        enroll(unit_of_work.connection, user_id, course_id, now)
-
-
 def open_lesson(
-    database: Database, outlines: Outlines, user_id: UUID, lesson_id: UUID, role: str, now: datetime
+    database: Database, copies: Copies, user_id: UUID, lesson_id: UUID, role: str, now: datetime
 ) -> OpenedLesson:
     """Let someone look at a lesson, and remember when they first did."""
 
@@ -150,7 +152,7 @@ def open_lesson(
     def refuse(lesson: queries.LessonFacts) -> Refusal | None:
         return access.refusal_to_open(lesson.access, lesson.status, lesson.free_preview)
 
-    lesson = _allowed(find, refuse, lambda: outlines.refresh_course_of(lesson_id))
+    lesson = _allowed(find, refuse, *_owners(copies, user_id, lesson_id))
     if not lesson.opened:
         with database.single_statement() as unit_of_work:
             _open(unit_of_work.connection, user_id, lesson_id, now)
@@ -163,7 +165,7 @@ def _open(connection: Connection, user_id: UUID, lesson_id: UUID, now: datetime)
     )
 
 
-def _learned(database: Database, outlines: Outlines, user_id: UUID, lesson_id: UUID, role: str) -> queries.LessonFacts:
+def _learned(database: Database, copies: Copies, user_id: UUID, lesson_id: UUID, role: str) -> queries.LessonFacts:
     """Return the facts on a lesson that someone may learn in. Raises a `ServiceError`."""
 
     def find() -> queries.LessonFacts | None:
@@ -173,12 +175,22 @@ def _learned(database: Database, outlines: Outlines, user_id: UUID, lesson_id: U
     def refuse(lesson: queries.LessonFacts) -> Refusal | None:
         return access.refusal_to_learn(lesson.access, lesson.status)
 
-    return _allowed(find, refuse, lambda: outlines.refresh_course_of(lesson_id))
+    return _allowed(find, refuse, *_owners(copies, user_id, lesson_id))
 
 
-def get_next_lesson(database: Database, outlines: Outlines, user_id: UUID, lesson_id: UUID, role: str) -> Route:
+def _owners(
+    copies: Copies, user_id: UUID, lesson_id: UUID
+) -> tuple[Callable[[], None], Callable[[queries.LessonFacts | Finish], None]]:
+    """Return how catalog is asked for a lesson, and purchase for someone's rights to the course that it is in."""
+    return (
+        lambda: copies.outlines.refresh_course_of(lesson_id),
+        lambda found: copies.entitlements.refresh(user_id, found.course_id),
+    )
+
+
+def get_next_lesson(database: Database, copies: Copies, user_id: UUID, lesson_id: UUID, role: str) -> Route:
     """Return where to send a student after a lesson."""
-    facts = _learned(database, outlines, user_id, lesson_id, role)
+    facts = _learned(database, copies, user_id, lesson_id, role)
     with database.single_statement() as unit_of_work:
         standing = queries.standing(unit_of_work.connection, user_id, facts.course_id, lesson_id)
         following = standing.next_lesson_id
@@ -187,7 +199,7 @@ def get_next_lesson(database: Database, outlines: Outlines, user_id: UUID, lesso
 
 
 def get_user_progress(
-    database: Database, outlines: Outlines, user_id: UUID, course_id: UUID, role: str
+    database: Database, copies: Copies, user_id: UUID, course_id: UUID, role: str
 ) -> queries.CourseProgress:
     """Return how far someone is in a course that they may know of."""
 
@@ -198,11 +210,14 @@ def get_user_progress(
     def refuse(progress: queries.Progress) -> Refusal | None:
         return access.refusal_to_know(progress.access, progress.status)
 
-    return _allowed(find, refuse, lambda: outlines.refresh_course(course_id)).answer
+    def ask_purchase(_: object) -> None:
+        copies.entitlements.refresh(user_id, course_id)
+
+    return _allowed(find, refuse, lambda: copies.outlines.refresh_course(course_id), ask_purchase).answer
 
 
 def mark_lesson_as_completed(
-    database: Database, outlines: Outlines, user_id: UUID, lesson_id: UUID, role: str, time_zone: str, now: datetime
+    database: Database, copies: Copies, user_id: UUID, lesson_id: UUID, role: str, time_zone: str, now: datetime
 ) -> FinishedLesson:
     """Finish a lesson, once: the event goes out with the first call, later ones answer the same.
 
@@ -216,15 +231,16 @@ def mark_lesson_as_completed(
     def refuse(finish: Finish) -> Refusal | None:
         return access.refusal_to_complete(finish.access, finish.status, finish.kind)
 
-    done = _allowed(find, refuse, lambda: outlines.refresh_course_of(lesson_id))
+    owners = _owners(copies, user_id, lesson_id)
+    done = _allowed(find, refuse, *owners)
     if not done.enrolled:
         with database.single_statement() as unit_of_work:
             enroll(unit_of_work.connection, user_id, done.course_id, now)
-        done = _allowed(find, refuse, lambda: outlines.refresh_course_of(lesson_id))
+        done = _allowed(find, refuse, *owners)
     standing = done.standing
     if done.is_pending:
         with suppress(Unavailable, NotFound):
-            confirm_course(database, outlines, done.course_id, user_id, now)
+            confirm_course(database, copies.outlines, done.course_id, user_id, now)
     if done.is_pending or standing is None:
         with database.single_statement() as unit_of_work:
             standing = queries.standing(unit_of_work.connection, user_id, done.course_id, lesson_id)
@@ -241,23 +257,23 @@ def mark_lesson_as_completed(
 
 def import_completion(
     database: Database,
-    outlines: Outlines,
+    copies: Copies,
     user_id: UUID,
     lesson_id: UUID,
     completed_at: datetime,
     time_zone: str,
 ) -> FinishedLesson:
     """Finish a lesson in the past, after having looked at it for as long as it lasts; for demo data."""
-    lesson = _learned(database, outlines, user_id, lesson_id, "student")
+    lesson = _learned(database, copies, user_id, lesson_id, "student")
     with database.single_statement() as unit_of_work:
         opened_at = completed_at - timedelta(seconds=lesson.duration_seconds)
         _open(unit_of_work.connection, user_id, lesson_id, opened_at)
-    return mark_lesson_as_completed(database, outlines, user_id, lesson_id, "student", time_zone, completed_at)
+    return mark_lesson_as_completed(database, copies, user_id, lesson_id, "student", time_zone, completed_at)
 
 
 def set_lesson_position(
     database: Database,
-    outlines: Outlines,
+    copies: Copies,
     user_id: UUID,
     lesson_id: UUID,
     seconds: float,
@@ -271,7 +287,7 @@ def set_lesson_position(
             errors=(FieldError("/seconds", "out-of-range", {"minimum": 0, "maximum": study.POSITION_SECONDS}),)
         )
     today = _local_date(now, time_zone)
-    lesson = _learned(database, outlines, user_id, lesson_id, role)
+    lesson = _learned(database, copies, user_id, lesson_id, role)
     with database.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
         report = connection.execute(

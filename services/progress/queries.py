@@ -4,10 +4,11 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.engine import Connection
 
 from contracts.errors import FieldError, Invalid
@@ -70,8 +71,26 @@ _STANDING = text(
 
 _LESSON_TITLE = text("select lesson_id, title, chapter_id from lesson_copies where lesson_id = :lesson_id")
 
+_HOW_FAR = """
+    left join enrollments n on n.user_id = :user_id and n.course_id = c.course_id
+    left join lateral (
+        select array_agg(lc.lesson_id::text) as lessons, array_agg(lc.completed_at) as instants
+        from lesson_completions lc where lc.user_id = :user_id and lc.course_id = c.course_id
+    ) f on true
+"""
+"""What `:user_id` has finished of course `c`."""
+
+_STANDINGS = text(
+    f"""
+    select c.course_id, n.completed_at, c.lesson_ids::text[] as lesson_ids, f.lessons, f.instants
+    from course_copies c
+    {_HOW_FAR}
+    where c.course_id = any(:course_ids) and c.status <> 'deleted'
+    """  # noqa: S608 (only the constant above)
+)
+
 _ENROLLMENTS = text(
-    """
+    f"""
     select g.course_id, g.granted_at, g.source, n.completed_at,
         c.lesson_ids::text[] as lesson_ids, f.lessons, f.instants
     from (
@@ -79,14 +98,10 @@ _ENROLLMENTS = text(
         where e.user_id = :user_id and e.live order by e.course_id, e.granted_at, e.entitlement_id
     ) g
     join course_copies c on c.course_id = g.course_id and c.status <> 'deleted'
-    left join enrollments n on n.user_id = :user_id and n.course_id = g.course_id
-    left join lateral (
-        select array_agg(lc.lesson_id::text) as lessons, array_agg(lc.completed_at) as instants
-        from lesson_completions lc where lc.user_id = :user_id and lc.course_id = g.course_id
-    ) f on true
+    {_HOW_FAR}
     where cast(:before_at as timestamptz) is null or (g.granted_at, g.course_id) < (:before_at, :before_id)
     order by g.granted_at desc, g.course_id desc limit :limit
-    """
+    """  # noqa: S608
 )
 
 
@@ -128,6 +143,16 @@ class Standing:
     percent: int
     next_lesson_id: str | None
     course_completed: bool
+
+
+@dataclass(frozen=True)
+class CourseStanding:
+    """How far a student is in a course."""
+
+    course_id: UUID
+    percent: int
+    next_lesson_id: str | None
+    completed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -239,21 +264,37 @@ def enrollments(connection: Connection, user_id: UUID, limit: int, cursor: str |
     rows = connection.execute(
         _ENROLLMENTS, {"user_id": user_id, "before_at": before_at, "before_id": before_id, "limit": limit + 1}
     ).all()
-    items = []
-    for row in rows[:limit]:
-        finished = dict(zip(row.lessons or (), row.instants or (), strict=True))
-        completed = sum(1 for lesson in row.lesson_ids if lesson in finished)
-        items.append(
-            Enrollment(
-                course_id=row.course_id,
-                enrolled_at=row.granted_at,
-                source=row.source,
-                percent=percent(completed, len(row.lesson_ids)),
-                next_lesson_id=_resume(row.lesson_ids, finished),
-                completed_at=row.completed_at,
-            )
-        )
+    items = [_enrollment(row) for row in rows[:limit]]
     return EnrollmentPage(items, _cursor(items[-1]) if len(rows) > limit else None)
+
+
+def standings(connection: Connection, user_id: UUID, course_ids: Sequence[UUID]) -> list[CourseStanding]:
+    """Return how far someone is in each of the courses that our copy knows, in any order."""
+    rows = connection.execute(_STANDINGS, {"user_id": user_id, "course_ids": list(course_ids)})
+    return [_course_standing(row) for row in rows]
+
+
+def _enrollment(row: Row[Any]) -> Enrollment:
+    standing = _course_standing(row)
+    return Enrollment(
+        course_id=row.course_id,
+        enrolled_at=row.granted_at,
+        source=row.source,
+        percent=standing.percent,
+        next_lesson_id=standing.next_lesson_id,
+        completed_at=standing.completed_at,
+    )
+
+
+def _course_standing(row: Row[Any]) -> CourseStanding:
+    finished = dict(zip(row.lessons or (), row.instants or (), strict=True))
+    completed = sum(1 for lesson in row.lesson_ids if lesson in finished)
+    return CourseStanding(
+        course_id=row.course_id,
+        percent=percent(completed, len(row.lesson_ids)),
+        next_lesson_id=_resume(row.lesson_ids, finished),
+        completed_at=row.completed_at,
+    )
 
 
 def _resume(order: Sequence[str], finished: dict[str, datetime]) -> str | None:

@@ -14,7 +14,9 @@ from contracts.errors import Forbidden
 from contracts.events.accounts import Role
 from contracts.events.base import Instant
 from contracts.events.catalog import CourseChanged
+from contracts.events.purchase import EntitlementChanged
 from services.progress import completion, handlers, queries
+from services.progress.entitlements import Entitlements, keep_entitlements
 from services.progress.outlines import Outlines
 
 SETTLE_SECONDS = 1
@@ -26,30 +28,24 @@ class ProgressService(Service):
     name = "progress"
 
     @property
-    def outlines(self) -> Outlines:
-        """The copy of catalog's outlines."""
-        return Outlines(self.database, self.rpc)
+    def copies(self) -> handlers.Copies:
+        """The copies of catalog's outlines and of purchase's entitlements."""
+        return handlers.Copies(Outlines(self.database, self.rpc), Entitlements(self.database, self.rpc))
 
     @rpc
     def check_course_access(self, user_id: UUID, course_id: UUID, role: Role = "student") -> handlers.CourseAccess:
         """Whether and why someone may see a course that they may know of."""
-        return handlers.check_course_access(self.database, self.outlines, user_id, course_id, role)
-
-    @rpc
-    def enroll_free(self, user_id: UUID, course_id: UUID, role: Role = "student") -> dict[str, bool]:
-        """Give someone a published course that costs nothing."""
-        handlers.enroll_free(self.database, self.outlines, user_id, course_id, role, now())
-        return {"enrolled": True}
+        return handlers.check_course_access(self.database, self.copies, user_id, course_id, role)
 
     @rpc
     def open_lesson(self, user_id: UUID, lesson_id: UUID, role: Role = "student") -> handlers.OpenedLesson:
         """Let someone look at a lesson: the course it is in, and why they may."""
-        return handlers.open_lesson(self.database, self.outlines, user_id, lesson_id, role, now())
+        return handlers.open_lesson(self.database, self.copies, user_id, lesson_id, role, now())
 
     @rpc
     def get_user_progress(self, user_id: UUID, course_id: UUID, role: Role = "student") -> queries.CourseProgress:
         """How far someone is in a course."""
-        return handlers.get_user_progress(self.database, self.outlines, user_id, course_id, role)
+        return handlers.get_user_progress(self.database, self.copies, user_id, course_id, role)
 
     @rpc
     def mark_lesson_as_completed(
@@ -57,7 +53,7 @@ class ProgressService(Service):
     ) -> handlers.FinishedLesson:
         """Finish a lesson, once however often it is asked."""
         return handlers.mark_lesson_as_completed(
-            self.database, self.outlines, user_id, lesson_id, role, time_zone, now()
+            self.database, self.copies, user_id, lesson_id, role, time_zone, now()
         )
 
     @rpc
@@ -65,12 +61,12 @@ class ProgressService(Service):
         self, user_id: UUID, lesson_id: UUID, seconds: float, role: Role = "student", time_zone: str = "UTC"
     ) -> None:
         """Keep where someone is in a lesson, in seconds from its start."""
-        handlers.set_lesson_position(self.database, self.outlines, user_id, lesson_id, seconds, role, time_zone, now())
+        handlers.set_lesson_position(self.database, self.copies, user_id, lesson_id, seconds, role, time_zone, now())
 
     @rpc
     def get_next_lesson(self, user_id: UUID, current_lesson_id: UUID, role: Role = "student") -> handlers.Route:
         """Where to go after a lesson; no lesson at the end of the course."""
-        return handlers.get_next_lesson(self.database, self.outlines, user_id, current_lesson_id, role)
+        return handlers.get_next_lesson(self.database, self.copies, user_id, current_lesson_id, role)
 
     @rpc
     def get_user_enrollments(
@@ -81,13 +77,21 @@ class ProgressService(Service):
             return queries.enrollments(unit_of_work.connection, user_id, limit, cursor)
 
     @rpc
+    def get_standings(
+        self, user_id: UUID, course_ids: Annotated[tuple[UUID, ...], Meta(max_length=100)]
+    ) -> dict[str, list[queries.CourseStanding]]:
+        """How far someone is in each of the courses that our copy knows."""
+        with self.database.single_statement() as unit_of_work:
+            return {"items": queries.standings(unit_of_work.connection, user_id, course_ids)}
+
+    @rpc
     def import_completion(
         self, user_id: UUID, lesson_id: UUID, completed_at: Instant, time_zone: str
     ) -> handlers.FinishedLesson:
         """Finish a lesson in the past; for demo data, so never in production."""
         if self.settings.environment == "production":
             raise Forbidden
-        return handlers.import_completion(self.database, self.outlines, user_id, lesson_id, completed_at, time_zone)
+        return handlers.import_completion(self.database, self.copies, user_id, lesson_id, completed_at, time_zone)
 
     @consumes(topology.PROGRESS_CATALOG)
     def on_catalog(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
@@ -95,7 +99,15 @@ class ProgressService(Service):
         heard = [(delivery.event, delivery.envelope.sequence) for delivery in deliveries]
         handlers.keep_outlines(unit_of_work, [(event, n) for event, n in heard if isinstance(event, CourseChanged)])
 
+    @consumes(topology.PROGRESS_ENTITLEMENTS)
+    def on_entitlements(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
+        """Rights to courses changed: keep their newest states."""
+        heard = [(delivery.event, delivery.envelope.sequence) for delivery in deliveries]
+        keep_entitlements(
+            unit_of_work.connection, [(event, n) for event, n in heard if isinstance(event, EntitlementChanged)]
+        )
+
     @every(interval=SETTLE_SECONDS)
     def settle(self) -> None:
         """Recount what lost lessons, and confirm with catalog what seems completed."""
-        completion.settle(self.database, self.outlines, now())
+        completion.settle(self.database, self.copies.outlines, now())

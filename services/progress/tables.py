@@ -79,11 +79,8 @@ entitlements = Table(
     _instant("granted_at"),
     CheckConstraint("source in ('purchase', 'free', 'gift', 'unlock')", "source"),
     Index("entitlements_live", "user_id", "course_id", postgresql_where=text("live")),
-    Index(
-        "entitlements_one_free", "user_id", "course_id", unique=True, postgresql_where=text("live and source = 'free'")
-    ),
 )
-"""Rights to a course; access is any live one. `sequence` orders what is heard about one entitlement."""
+"""Purchase's rights to courses as last heard of; access is any live one, and one that ended stays as a tombstone."""
 
 openings = Table(
     "openings",

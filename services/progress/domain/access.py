@@ -1,4 +1,4 @@
-"""Who may open, learn and enroll; `access` is the reason why someone may see a course, None without one."""
+"""Who may know of courses, open and learn; `access` is the reason why someone may see a course, None without one."""
 
 from enum import Enum
 
@@ -9,9 +9,6 @@ class Refusal(Enum):
     NOT_THERE = "not-there"
     PURCHASE_REQUIRED = "purchase-required"
     PROJECT_MISSING = "project-missing"
-    ALREADY_OWNED = "already-owned"
-    LOCKED = "locked"
-    PAYMENT_UNAVAILABLE = "payment-unavailable"
 
 
 def refusal_to_know(access: str | None, status: str) -> Refusal | None:
@@ -34,14 +31,3 @@ def refusal_to_open(access: str | None, status: str, free_preview: bool) -> Refu
 def refusal_to_complete(access: str | None, status: str, kind: str) -> Refusal | None:
     """Return why someone may not finish a lesson by saying so: a project is finished by handing it in."""
     return refusal_to_learn(access, status) or (Refusal.PROJECT_MISSING if kind == "project" else None)
-
-
-def refusal_to_enroll(access: str | None, status: str, unlock_streak_days: int | None, price: int) -> Refusal | None:
-    """Return why someone cannot take a course for nothing: only what is published, neither a bonus nor for sale."""
-    if status != "deleted" and access is not None:
-        return Refusal.ALREADY_OWNED
-    if status != "published":
-        return Refusal.NOT_THERE
-    if unlock_streak_days is not None:
-        return Refusal.LOCKED
-    return Refusal.PAYMENT_UNAVAILABLE if price > 0 else None

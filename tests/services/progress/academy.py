@@ -1,4 +1,4 @@
-"""Courses as catalog tells them, a catalog that answers as it is told, and progress without a bus."""
+"""Courses as catalog tells them, a catalog and a purchase that answer as they are told, and progress without a bus."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +15,9 @@ from contracts.errors import NotFound, Unavailable
 from contracts.events.base import Event
 from contracts.events.catalog import CourseChanged, Money, OutlineChapter, OutlineLesson
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
+from contracts.events.purchase import EntitlementChanged, Source
 from services.progress import completion, handlers, queries
+from services.progress.entitlements import Entitlements, keep_entitlements
 from services.progress.outlines import Outlines
 
 T = TypeVar("T")
@@ -86,13 +88,36 @@ class FakeCatalog:
         raise NotFound
 
 
+class FakePurchase:
+    """Purchase as its RPC method shows it. `silent`: it does not answer."""
+
+    def __init__(self) -> None:
+        self.entitlements: dict[UUID, tuple[EntitlementChanged, int]] = {}
+        self.silent = False
+        self.calls: list[dict[str, Any]] = []
+
+    def call(self, service: str, method: str, deadline: float | None = None, **arguments: Any) -> Any:
+        assert (service, method, deadline) == ("purchase", "check_course_access", 1.0)
+        self.calls.append(arguments)
+        if self.silent:
+            raise Unavailable
+        held = [
+            {"sequence": sequence, "entitlement": one}
+            for one, sequence in self.entitlements.values()
+            if (one.user_id, one.course_id) == (arguments["user_id"], arguments["course_id"])
+        ]
+        return msgspec.json.decode(msgspec.json.encode({"has_access": True, "reason": "any", "entitlements": held}))
+
+
 class Academy:
-    """Progress with its database, and the catalog beside it."""
+    """Progress with its database, and the catalog and the purchase beside it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.catalog = FakeCatalog()
+        self.purchase = FakePurchase()
         self.outlines = Outlines(database, self.catalog)
+        self.copies = handlers.Copies(self.outlines, Entitlements(database, self.purchase))
         self.now = NOON
 
     def publish(self, changed: CourseChanged, *, heard: bool = True) -> CourseChanged:
@@ -112,50 +137,67 @@ class Academy:
         self.enroll(user_id, changed)
         return user_id
 
-    def enroll(self, user_id: UUID, changed: CourseChanged, role: str = "student") -> None:
-        handlers.enroll_free(self.database, self.outlines, user_id, changed.course_id, role, self.now)
+    def enroll(self, user_id: UUID, changed: CourseChanged) -> UUID:
+        return self.grant(user_id, changed, "free")
 
     def access(self, user_id: UUID, course_id: UUID, role: str = "student") -> handlers.CourseAccess:
-        return handlers.check_course_access(self.database, self.outlines, user_id, course_id, role)
+        return handlers.check_course_access(self.database, self.copies, user_id, course_id, role)
 
     def open(self, user_id: UUID, lesson_id: UUID, role: str = "student") -> handlers.OpenedLesson:
-        return handlers.open_lesson(self.database, self.outlines, user_id, lesson_id, role, self.now)
+        return handlers.open_lesson(self.database, self.copies, user_id, lesson_id, role, self.now)
 
     def complete(
         self, user_id: UUID, lesson_id: UUID, role: str = "student", at: datetime | None = None
     ) -> handlers.FinishedLesson:
         return handlers.mark_lesson_as_completed(
-            self.database, self.outlines, user_id, lesson_id, role, "Europe/Paris", at or self.now
+            self.database, self.copies, user_id, lesson_id, role, "Europe/Paris", at or self.now
         )
 
     def progress(self, user_id: UUID, changed: CourseChanged, role: str = "student") -> queries.CourseProgress:
-        return handlers.get_user_progress(self.database, self.outlines, user_id, changed.course_id, role)
+        return handlers.get_user_progress(self.database, self.copies, user_id, changed.course_id, role)
 
     def next(self, user_id: UUID, lesson_id: UUID, role: str = "student") -> handlers.Route:
-        return handlers.get_next_lesson(self.database, self.outlines, user_id, lesson_id, role)
+        return handlers.get_next_lesson(self.database, self.copies, user_id, lesson_id, role)
 
     def report(
         self, user_id: UUID, lesson_id: UUID, seconds: float, at: datetime | None = None, time_zone: str = "UTC"
     ) -> None:
         handlers.set_lesson_position(
-            self.database, self.outlines, user_id, lesson_id, seconds, "student", time_zone, at or self.now
+            self.database, self.copies, user_id, lesson_id, seconds, "student", time_zone, at or self.now
         )
 
     def settle(self) -> None:
         completion.settle(self.database, self.outlines, self.now)
 
-    def grant(self, user_id: UUID, changed: CourseChanged, source: str, *, live: bool = True) -> UUID:
-        entitlement_id = uuid4()
-        self.execute(
-            "insert into entitlements values (:id, :user_id, :course_id, :source, :live, 1, :now)",
-            id=entitlement_id,
+    def grant(
+        self, user_id: UUID, changed: CourseChanged, source: Source, *, live: bool = True, heard: bool = True
+    ) -> UUID:
+        """Let purchase give someone a right; its event arrives unless `heard` says that it is still on its way."""
+        granted = EntitlementChanged(
+            entitlement_id=uuid4(),
             user_id=user_id,
             course_id=changed.course_id,
             source=source,
             live=live,
-            now=self.now,
+            granted_at=self.now,
+            ended_at=None if live else self.now,
         )
-        return entitlement_id
+        self.purchase.entitlements[granted.entitlement_id] = (granted, 1)
+        if heard:
+            self.hear_rights((granted, 1))
+        return granted.entitlement_id
+
+    def set_live(self, entitlement_id: UUID, live: bool, *, heard: bool = True) -> None:
+        """Let purchase end a right, or let it live again."""
+        known, sequence = self.purchase.entitlements[entitlement_id]
+        changed = msgspec.structs.replace(known, live=live, ended_at=None if live else self.now)
+        self.purchase.entitlements[entitlement_id] = (changed, sequence + 1)
+        if heard:
+            self.hear_rights((changed, sequence + 1))
+
+    def hear_rights(self, *events: tuple[EntitlementChanged, int]) -> None:
+        with self.database.unit_of_work() as unit_of_work:
+            keep_entitlements(unit_of_work.connection, events)
 
     def execute(self, statement: str, **values: Any) -> Any:
         with self.database.unit_of_work() as unit_of_work:

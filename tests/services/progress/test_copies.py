@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from contracts.errors import Conflict, Forbidden, NotFound, Unavailable
-from contracts.events.catalog import CourseChanged, Money
+from contracts.events.catalog import CourseChanged
 from tests.services.progress.academy import Academy, course, lesson, lessons_of, with_lessons
 
 
@@ -104,13 +104,6 @@ def test_a_lesson_added_a_moment_ago_is_found(academy: Academy) -> None:
     assert academy.complete(ber, new.id).percent == 50
 
 
-def test_a_price_that_fell_a_moment_ago_is_found(academy: Academy) -> None:
-    paid = academy.publish(course(lesson(), price=Money(4900, "EUR")))
-    academy.publish(msgspec.structs.replace(paid, price=Money(0, "EUR")), heard=False)
-
-    academy.enroll(uuid4(), paid)
-
-
 def test_an_answer_older_than_the_copy_changes_nothing(academy: Academy) -> None:
     published = academy.publish(course(lesson()))
     newer = with_lessons(published, lesson(), lesson())
@@ -130,7 +123,6 @@ def test_what_catalog_does_not_know_is_not_there(academy: Academy) -> None:
         lambda: academy.complete(stranger, uuid4(), "admin"),
         lambda: academy.access(stranger, uuid4(), "admin"),
         lambda: academy.progress(stranger, course()),
-        lambda: academy.enroll(stranger, course()),
     ):
         with pytest.raises(NotFound):
             attempt()
@@ -147,7 +139,6 @@ def test_while_catalog_is_silent_nothing_is_refused_for_good(academy: Academy) -
         lambda: academy.open(stranger, known.chapters[0].lessons[0].id),
         lambda: academy.access(stranger, uuid4()),
         lambda: academy.progress(stranger, course()),
-        lambda: academy.enroll(stranger, course()),
     ):
         with pytest.raises(Unavailable):
             attempt()

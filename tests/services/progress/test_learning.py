@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from contracts.events.catalog import Money, Unlock
+from contracts.events.catalog import Money
 from services.progress import handlers
 from services.progress.domain.pace import is_hasty
 from tests.services.progress.academy import NOON, Academy, course, lesson
@@ -132,7 +132,6 @@ def test_what_is_not_published_is_not_there_for_strangers(academy: Academy, stat
         lambda: academy.next(stranger, one.id),
         lambda: academy.progress(stranger, hidden),
         lambda: academy.access(stranger, hidden.course_id),
-        lambda: academy.enroll(stranger, hidden),
     ):
         with pytest.raises(NotFound):
             attempt()
@@ -215,21 +214,6 @@ def test_whether_a_course_is_still_hidden_is_asked_of_catalog_before_it_is_not_t
     assert academy.access(uuid4(), hidden.course_id) == handlers.CourseAccess(False, "none")
 
 
-def test_only_what_costs_nothing_is_taken_for_nothing(academy: Academy) -> None:
-    ber = uuid4()
-    paid = academy.publish(course(lesson(), price=Money(4900, "EUR")))
-    bonus = academy.publish(course(lesson(), unlock=Unlock(7)))
-    owned = academy.publish(course(lesson()))
-    academy.enroll(ber, owned)
-
-    for refused, problem in ((paid, "payment-unavailable"), (bonus, "locked"), (owned, "already-owned")):
-        with pytest.raises(Conflict, match=problem):
-            academy.enroll(ber, refused)
-    with pytest.raises(Conflict, match="already-owned"):
-        academy.enroll(owned.instructor_id, owned)
-    assert academy.execute("select count(*) from entitlements")[0].count == 1
-
-
 def test_the_next_lesson_skips_finished_ones_and_returns_to_those_skipped(academy: Academy) -> None:
     lessons = [lesson(f"Leçon {n}") for n in range(4)]
     published = academy.publish(course(*lessons))
@@ -289,7 +273,7 @@ def test_an_unknown_time_zone_is_refused_before_anything_is_kept(academy: Academ
 
     with pytest.raises(Invalid):
         handlers.mark_lesson_as_completed(
-            academy.database, academy.outlines, ber, one.id, "student", "Mars/Olympus", NOON
+            academy.database, academy.copies, ber, one.id, "student", "Mars/Olympus", NOON
         )
     assert academy.progress(ber, published).completed_lessons == 0
 
@@ -300,8 +284,8 @@ def test_a_completion_of_the_past_is_imported_unhurried(academy: Academy) -> Non
     ber = academy.student_of(published)
     then = datetime(2026, 11, 1, 18, tzinfo=UTC)
 
-    handlers.import_completion(academy.database, academy.outlines, ber, one.id, then, "Europe/Paris")
-    again = handlers.import_completion(academy.database, academy.outlines, ber, one.id, NOON, "Europe/Paris")
+    handlers.import_completion(academy.database, academy.copies, ber, one.id, then, "Europe/Paris")
+    again = handlers.import_completion(academy.database, academy.copies, ber, one.id, NOON, "Europe/Paris")
 
     [event] = academy.lessons_told()
     assert (event.completed_at, event.hasty) == (then, False)

@@ -10,6 +10,7 @@ import pytest
 from chassis.database import Database
 from chassis.settings import Settings
 from contracts.errors import Forbidden, Invalid, Unavailable
+from contracts.events.purchase import EntitlementChanged
 from services.progress.service import ProgressService
 from tests.conftest import SettingsFactory
 from tests.services.progress.academy import NOON, Academy, course, lesson, with_lessons
@@ -44,7 +45,18 @@ def test_a_student_learns_over_the_bus(call: Call, academy: Academy) -> None:
         unit_of_work.tell(published, sequence=1)
     eventually(lambda: academy.execute("select from course_copies"))
 
-    assert call("enroll_free", **student, course_id=published.course_id) == {"enrolled": True}
+    right = EntitlementChanged(
+        entitlement_id=uuid4(),
+        user_id=student["user_id"],
+        course_id=published.course_id,
+        source="free",
+        live=True,
+        granted_at=NOON,
+    )
+    with academy.database.unit_of_work() as unit_of_work:
+        unit_of_work.tell(right, sequence=1)
+    eventually(lambda: academy.execute("select from entitlements"))
+
     assert call("check_course_access", **student, course_id=published.course_id) == {
         "has_access": True,
         "reason": "free",
@@ -72,6 +84,13 @@ def test_a_student_learns_over_the_bus(call: Call, academy: Academy) -> None:
     progress = call("get_user_progress", **student, course_id=published.course_id)
     assert (progress["completed_lessons"], progress["total_lessons"], progress["percent"]) == (2, 3, 66)
     assert progress["lessons"][1] == {"id": str(last.id), "completed_at": "2026-11-23T12:00:00Z", "position_seconds": 7}
+    [standing] = call("get_standings", **student, course_ids=[published.course_id, uuid4()])["items"]
+    assert standing == {
+        "course_id": str(published.course_id),
+        "percent": 66,
+        "next_lesson_id": str(doomed.id),
+        "completed_at": None,
+    }
     [mine] = call("get_user_enrollments", **student)["items"]
     assert (mine["course_id"], mine["percent"], mine["source"]) == (str(published.course_id), 66, "free")
 
@@ -95,6 +114,7 @@ NO_CALLS: list[tuple[str, dict[str, Any], str]] = [
         "/completed_at",
     ),
     ("get_user_enrollments", {"limit": 0}, "/limit"),
+    ("get_standings", {"course_ids": ["x"]}, "/course_ids/0"),
     ("get_user_enrollments", {"cursor": "x"}, "/cursor"),
 ]
 

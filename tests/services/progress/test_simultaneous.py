@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from contracts.errors import Conflict, NotFound
+from contracts.errors import NotFound
 from contracts.events.catalog import CourseChanged
 from services.progress import completion
 from services.progress.outlines import recounted
@@ -199,21 +199,6 @@ def test_many_students_and_a_deletion_at_once_do_not_block_one_another(academy: 
 
     assert sorted(event.user_id for event in academy.courses_told()) == sorted(students)
     assert {academy.counter(student, published) for student in students} == {3}
-
-
-def test_a_course_taken_twice_at_once_is_taken_once(academy: Academy) -> None:
-    published = academy.publish(course(lesson()))
-    student = UUID(int=7)
-
-    def take() -> bool:
-        try:
-            academy.enroll(student, published)
-        except Conflict:
-            return False
-        return True
-
-    assert at_once(*[take] * CALLERS).count(True) == 1
-    assert academy.execute("select count(*) from entitlements")[0].count == 1
 
 
 def wait_until_blocked(academy: Academy) -> None:

@@ -1,52 +1,47 @@
-"""The migrations make what tables.py says."""
+"""The tables are made by the migrations as the code has them, and hand over to purchase what it owns now."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, create_engine, text
+import msgspec
+from alembic import command
+from sqlalchemy import create_engine, text
 
 from chassis.database import Database
+from chassis.migrations import configuration, migrate
+from contracts.events.progress import FreeEntitlementGranted
 from services.progress.tables import metadata
-
-_COLUMNS = """
-    select table_name, column_name, data_type, udt_name, is_nullable, column_default
-    from information_schema.columns where table_schema = current_schema() and table_name = any(:tables)
-    order by table_name, column_name
-"""
-_CONSTRAINTS = """
-    select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
-    where connamespace = current_schema()::regnamespace and conrelid::regclass::text = any(:tables)
-    order by 1, 2
-"""
-_INDEXES = """
-    select tablename, indexname, replace(indexdef, schemaname || '.', '') from pg_indexes
-    where schemaname = current_schema() and tablename = any(:tables) order by 1, 2
-"""
-
-
-def shape(connection: Connection) -> list[list[tuple[object, ...]]]:
-    tables = {"tables": sorted(metadata.tables)}
-    return [
-        [tuple(row) for row in connection.execute(text(query), tables)] for query in (_COLUMNS, _CONSTRAINTS, _INDEXES)
-    ]
-
-
-@contextmanager
-def made_from_tables(url: str) -> Iterator[Connection]:
-    """A schema with the tables as the code has them, rolled back afterwards."""
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        connection.execute(text("create schema as_in_code"))
-        connection.execute(text("set local search_path to as_in_code"))
-        metadata.create_all(connection)
-        yield connection
-        connection.rollback()
-    engine.dispose()
+from tests.conftest import DatabaseFactory
+from tests.services.progress.academy import NOON
+from tests.services.tables import assert_migrated_as_coded
 
 
 def test_the_migrated_tables_are_those_of_the_code(database: Database) -> None:
-    with database.unit_of_work() as unit_of_work, made_from_tables(database.url) as in_code:
-        migrated, coded = shape(unit_of_work.connection), shape(in_code)
+    assert_migrated_as_coded(database, metadata)
 
-    assert len(migrated[0]) > 40
-    assert migrated == coded
+
+def test_free_entitlements_from_before_purchase_are_told_to_it(database_url_for: DatabaseFactory) -> None:
+    url = database_url_for("progress")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("drop schema public cascade; create schema public"))
+    command.upgrade(configuration(url, "progress"), "progress_0001")
+    ids: dict[str, UUID] = {}
+    with engine.begin() as connection:
+        for name, source, live in (("free", "free", True), ("ended", "free", False), ("gift", "gift", True)):
+            ids[name] = uuid4()
+            connection.execute(
+                text("insert into entitlements values (:id, :id, :id, :source, :live, 0, :at)"),
+                {"id": ids[name], "source": source, "live": live, "at": NOON + timedelta(microseconds=5)},
+            )
+
+    migrate(url, "progress")
+
+    with engine.connect() as connection:
+        [told] = connection.execute(text("select type, partition_key, data::text from outbox")).all()
+    engine.dispose()
+    assert (told.type, told.partition_key) == (FreeEntitlementGranted.type, str(ids["free"]))
+    id, granted_at = ids["free"], NOON + timedelta(microseconds=5)
+    assert msgspec.json.decode(told.data, type=FreeEntitlementGranted) == FreeEntitlementGranted(
+        entitlement_id=id, user_id=id, course_id=id, granted_at=granted_at
+    )

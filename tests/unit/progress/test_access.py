@@ -1,11 +1,10 @@
-"""Who may know, open, learn, finish and enroll."""
+"""Who may know, open, learn and finish."""
 
 import pytest
 
 from services.progress.domain.access import (
     Refusal,
     refusal_to_complete,
-    refusal_to_enroll,
     refusal_to_know,
     refusal_to_learn,
     refusal_to_open,
@@ -28,7 +27,6 @@ def test_a_deleted_course_is_there_for_nobody(reason: str | None) -> None:
     assert refusal_to_know(reason, "deleted") is Refusal.NOT_THERE
     assert refusal_to_open(reason, "deleted", True) is Refusal.NOT_THERE
     assert refusal_to_complete(reason, "deleted", "video") is Refusal.NOT_THERE
-    assert refusal_to_enroll(reason, "deleted", None, 0) is Refusal.NOT_THERE
 
 
 @pytest.mark.parametrize("status", ["draft", "unpublished", "archived"])
@@ -36,7 +34,6 @@ def test_a_stranger_does_not_know_what_is_not_published(status: str) -> None:
     assert refusal_to_know(None, status) is Refusal.NOT_THERE
     assert refusal_to_open(None, status, True) is Refusal.NOT_THERE
     assert refusal_to_learn(None, status) is Refusal.NOT_THERE
-    assert refusal_to_enroll(None, status, None, 0) is Refusal.NOT_THERE
 
 
 def test_a_free_preview_is_open_to_all_but_finished_only_with_access() -> None:
@@ -48,10 +45,3 @@ def test_a_free_preview_is_open_to_all_but_finished_only_with_access() -> None:
 def test_a_project_is_not_finished_by_saying_so() -> None:
     assert refusal_to_complete("free", "published", "project") is Refusal.PROJECT_MISSING
     assert refusal_to_complete(None, "published", "project") is Refusal.PURCHASE_REQUIRED
-
-
-def test_only_a_published_course_that_costs_nothing_is_taken_for_nothing() -> None:
-    assert refusal_to_enroll(None, "published", None, 0) is None
-    assert refusal_to_enroll(None, "published", None, 4900) is Refusal.PAYMENT_UNAVAILABLE
-    assert refusal_to_enroll(None, "published", 7, 0) is Refusal.LOCKED
-    assert refusal_to_enroll("unlock", "published", 7, 0) is Refusal.ALREADY_OWNED
