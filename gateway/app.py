@@ -21,7 +21,7 @@ from gateway.wsgi import TOO_LARGE
 MAXIMUM_BODY_BYTES = 9 * 1024 * 1024
 """An image of 8 MiB and what a form puts around it."""
 
-OWN_RETRIES = frozenset({"accounts.refresh"})
+OWN_RETRIES = frozenset({"accounts.refresh", "purchase.receive_stripe_event"})
 """Endpoints that tell a retry by themselves."""
 
 

@@ -116,10 +116,10 @@ def chapter(chapter_id: UUID, someone: Caller | None) -> Seen:
     except NotFound:
         return Seen(_load_chapter(chapter_id, _author(someone)), False)
     if someone is not None:
-        access = _access(someone, full.facts)
-        if access["reason"] in ("author", "admin"):
+        found = access(someone, full.facts)
+        if found["reason"] in ("author", "admin"):
             return Seen(_load_chapter(chapter_id, _viewer(someone)), False)
-        if access["has_access"]:
+        if found["has_access"]:
             return Seen(full, False)
     closed = _kept(("chapter", chapter_id, False), lambda: _load_chapter(chapter_id, {}))
     return Seen(closed, someone is None)
@@ -158,10 +158,10 @@ def transcript(lesson_id: UUID, someone: Caller | None) -> Seen:
     if someone is None:
         _preview(lesson_id)
         return Seen(kept(), True)
-    access = _access(someone, facts.course_id)
-    if access["reason"] in ("author", "admin"):
+    found = access(someone, facts.course_id)
+    if found["reason"] in ("author", "admin"):
         return Seen(_load_transcript(lesson_id, _viewer(someone)), False)
-    if not access["has_access"]:
+    if not found["has_access"]:
         _preview(lesson_id)
     return Seen(kept(), False)
 
@@ -172,6 +172,11 @@ def summaries(held: Sequence[str]) -> dict[str, Any]:
         return {}
     kept = _kept(("summaries", *held), lambda: _load_summaries(held))
     return {item["id"]: item for item in msgspec.json.decode(kept.body)["items"]}
+
+
+def access(someone: Caller, course_id: UUID) -> Any:
+    """Whether and why they may see the course. Raises `NotFound` when they may not know of it."""
+    return upstream().call("progress", "check_course_access", **_learner(someone), course_id=course_id)
 
 
 def with_instructors(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -214,11 +219,6 @@ def _learner(someone: Caller) -> dict[str, Any]:
     return {"user_id": someone.id, "role": someone.role}
 
 
-def _access(someone: Caller, course_id: UUID) -> Any:
-    """Whether and why they may see the course. Raises `NotFound` when they may not know of it."""
-    return upstream().call("progress", "check_course_access", **_learner(someone), course_id=course_id)
-
-
 def _as_id(named: str) -> UUID | None:
     try:
         return UUID(named) if len(named) == 36 else None
@@ -252,7 +252,7 @@ def _course(named: str, someone: Caller | None) -> Seen:
     facts: CourseFacts = kept.facts
     if facts.status == "published":
         return Seen(kept, True)
-    if someone is None or not _access(someone, facts.id)["has_access"]:
+    if someone is None or not access(someone, facts.id)["has_access"]:
         raise NotFound
     return Seen(kept, False)
 

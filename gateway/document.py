@@ -36,7 +36,7 @@ _PROBLEM = {
 }
 
 _ALSO_ATTRIBUTE = "tanka_answers_also"
-_BODY_ATTRIBUTE = "tanka_takes_text"
+_BODY_ATTRIBUTE = "tanka_takes"
 
 _DESCRIPTIONS = {
     304: "You have it already",
@@ -66,11 +66,11 @@ def answers_also(*statuses: int) -> Callable[[View], View]:
     return mark
 
 
-def takes_text(media_type: str) -> Callable[[View], View]:
-    """Say that a view reads a text body of this type by itself."""
+def takes(media_type: str, schema: dict[str, Any]) -> Callable[[View], View]:
+    """Say that a view reads a body of this type by itself, which is as the schema says."""
 
     def mark(view: View) -> View:
-        view.__dict__[_BODY_ATTRIBUTE] = media_type
+        view.__dict__[_BODY_ATTRIBUTE] = {media_type: {"schema": schema}}
         return view
 
     return mark
@@ -108,9 +108,9 @@ def register(app: APIFlask) -> None:
 def _complete(spec: dict[str, Any], operation: dict[str, Any], method: str, endpoint: str, view: Any) -> None:
     operation["operationId"] = endpoint.replace(".", "_")
     statuses = {401, 429, 500, 503, *getattr(view, _ALSO_ATTRIBUTE, ())}
-    text = getattr(view, _BODY_ATTRIBUTE, None)
-    if text is not None:
-        operation["requestBody"] = {"content": {text: {"schema": {"type": "string", "minLength": 1}}}}
+    own_body = getattr(view, _BODY_ATTRIBUTE, None)
+    if own_body is not None:
+        operation["requestBody"] = {"content": own_body}
     who = getattr(view, WHO_ATTRIBUTE, None)
     if who is not None:
         operation["security"] = [{_BEARER: []}]
@@ -122,7 +122,7 @@ def _complete(spec: dict[str, Any], operation: dict[str, Any], method: str, endp
     if any(parameter["in"] == "query" for parameter in operation["parameters"]):
         statuses |= {422}
     if "requestBody" in operation:
-        operation["requestBody"]["required"] = text is not None or _wants_fields(spec, operation["requestBody"])
+        operation["requestBody"]["required"] = own_body is not None or _wants_fields(spec, operation["requestBody"])
         statuses |= {400, 413, 415, 422}
     if method != "get":
         statuses |= {404, 409, 413}

@@ -80,6 +80,12 @@ class People:
                 self._kept.update(loaded)
         return found | loaded
 
+    def email_of(self, user_id: UUID) -> str | None:
+        """The person's address, or nothing of nobody; read each time, so that it lies in no memory."""
+        with self._database.single_statement() as unit_of_work:
+            account = queries.account_by_id(unit_of_work.connection, user_id)
+        return account.email if account is not None and account.status == "active" else None
+
     def drop(self, user_id: UUID) -> None:
         """Forget the person: the account has changed."""
         with self._lock:

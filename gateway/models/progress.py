@@ -1,46 +1,17 @@
-"""Progress, access and enrollments on the wire."""
+"""Progress on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from gateway.models.catalog import CourseSummary, Url
-from gateway.schemas import In, Line, Out
-
-Reason = Literal["purchase", "free", "gift", "unlock", "author", "admin", "none"]
-Source = Literal["purchase", "free", "gift", "unlock"]
+from gateway.schemas import In, Out
 
 
 class Position(In):
     """How far a student is in a lesson."""
 
     seconds: float = Field(ge=0, le=24 * 3600)
-
-
-class Checkout(In):
-    """A course to be taken; the addresses lie within the front end's origins."""
-
-    success_url: Url | None = None
-    cancel_url: Url | None = None
-    withdrawal_waiver: bool = False
-    ref: Annotated[Line, Field(min_length=1, max_length=100)] | None = None
-
-
-class CheckoutOut(Out):
-    """Where to pay; all null when nothing is to be paid and access is there at once."""
-
-    order_id: UUID | None
-    session_id: str | None
-    checkout_url: str | None
-
-
-class Access(Out):
-    """Whether and why someone may see a course."""
-
-    has_access: bool
-    reason: Reason
 
 
 class LessonProgress(Out):
@@ -88,21 +59,3 @@ class Next(Out):
 
     lesson: NextLesson | None
     course_completed: bool
-
-
-class Enrollment(Out):
-    """A course that someone holds, and how far they are in it."""
-
-    course: CourseSummary
-    enrolled_at: datetime
-    source: Source
-    percent: int = Field(ge=0, le=100)
-    next_lesson_id: UUID | None
-    completed_at: datetime | None
-
-
-class Enrollments(Out):
-    """A page of someone's courses."""
-
-    items: list[Enrollment]
-    next_cursor: str | None

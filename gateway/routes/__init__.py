@@ -2,7 +2,17 @@
 
 from apiflask import APIBlueprint
 
-from gateway.routes import accounts, catalog, documentation, game, images, operations, progress
+from gateway.routes import (
+    accounts,
+    analytics,
+    catalog,
+    documentation,
+    game,
+    images,
+    operations,
+    progress,
+    purchase,
+)
 
 
 def blueprints() -> tuple[APIBlueprint, ...]:
@@ -13,7 +23,8 @@ def blueprints() -> tuple[APIBlueprint, ...]:
         catalog.blueprint,
         images.blueprint,
         progress.blueprint,
-        progress.purchase,
+        purchase.blueprint,
+        analytics.blueprint,
         game.blueprint,
         operations.blueprint,
         documentation.blueprint,

@@ -12,7 +12,7 @@ from gateway.auth import caller, optional_caller, signed_in
 from gateway.cache import COURSES
 from gateway.catalogue import Seen, respond
 from gateway.dependencies import pages, upstream
-from gateway.document import answers_also, takes_text
+from gateway.document import answers_also, takes
 from gateway.models import catalog as models
 from gateway.problems import TooLarge, UnsupportedMediaType
 from gateway.schemas import Empty, Page, clean
@@ -234,7 +234,7 @@ def set_order(course: str, json_data: models.Order) -> Any:
 @blueprint.put("/lessons/<uuid:lesson_id>/transcript")
 @signed_in("instructor")
 @blueprint.output(models.Cues)
-@takes_text(VTT)
+@takes(VTT, {"type": "string", "minLength": 1})
 def set_transcript(lesson_id: UUID) -> Any:
     """Keep a lesson's transcript (a WebVTT file); the number of its cues."""
     return _write("set_transcript", lesson_id=lesson_id, vtt=_read_vtt())

@@ -98,6 +98,7 @@ ROUTES = (
             Route("GET", "/v1/lessons/<lesson>/transcript", readers & ACCESS, status=status),
             Route("GET", "/v1/courses/<course>/progress", readers & SIGNED_IN, status=status),
             Route("GET", "/v1/courses/<course>/access", readers & SIGNED_IN, status=status),
+            Route("GET", "/v1/courses/<course>/performance", AUTHORS, status=status),
             Route("POST", "/v1/lessons/<lesson>/complete", readers & ACCESS, status=status),
             Route("PUT", "/v1/lessons/<lesson>/position", readers & ACCESS, {"seconds": 1}, status),
             Route("GET", "/v1/lessons/<lesson>/next", readers & ACCESS, status=status),
@@ -118,9 +119,21 @@ ROUTES = (
             Route("GET", "/v1/chapters/<chapter>/quiz", AUTHORS, status=status),
         )
     ),
-    # progress, purchase, game
+    # purchase
     Route("POST", "/v1/courses/<course>/checkout", SIGNED_IN, {}),
+    Route("POST", "/v1/webhooks/stripe", EVERYBODY),
     Route("GET", "/v1/me/enrollments", SIGNED_IN),
+    Route("GET", "/v1/me/orders", SIGNED_IN),
+    Route("POST", "/v1/me/orders/<order>/withdraw", SIGNED_IN),
+    Route("GET", "/v1/admin/orders", ADMINS),
+    Route("POST", "/v1/admin/orders/<order>/refund", ADMINS, {}),
+    Route("POST", "/v1/admin/courses/<course>/grants", ADMINS, {"user_id": "<user>", "reason": "Concours"}),
+    Route("DELETE", "/v1/admin/courses/<course>/grants/<grant>", ADMINS),
+    # analytics
+    Route("GET", "/v1/instructors/me/stats", INSTRUCTORS),
+    Route("GET", "/v1/instructors/me/refs", INSTRUCTORS),
+    Route("POST", "/v1/instructors/me/refs", INSTRUCTORS, {"target": "/courses/web"}),
+    # game
     Route("GET", "/v1/me/game", SIGNED_IN),
     Route("GET", "/v1/me/ledger", SIGNED_IN),
 )
@@ -129,7 +142,7 @@ ROUTES = (
 def test_every_route_of_the_gateway_is_in_the_table() -> None:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     app = create_app(Settings(), Dependencies(database, FakeAcademy()))
-    names = {"user_id": "user", "image_id": "image", "chapter_id": "chapter", "lesson_id": "lesson"}
+    names = {f"{name}_id": name for name in ("user", "image", "chapter", "lesson", "order", "grant")}
     there = set()
     for rule in app.url_map.iter_rules():
         path = rule.rule
@@ -147,7 +160,7 @@ def holder(client: httpx.Client) -> Visitor:
 
 @pytest.fixture(scope="module")
 def new_parts(
-    new_course: Callable[..., Course], instructor: Visitor, holder: Visitor
+    new_course: Callable[..., Course], instructor: Visitor, holder: Visitor, admin: Visitor
 ) -> Callable[[str], dict[str, str]]:
     """`new_parts("archived")`: the ids of a new course in that state, which `holder` has if it was ever published."""
 
@@ -159,9 +172,12 @@ def new_parts(
         instructor.done("PUT", f"/chapters/{ids['chapter']}/quiz", QUIZ)
         if status != "draft":
             holder.done("POST", f"/courses/{course.id}/checkout", {}, 201)
+            gift = {"user_id": holder.account["id"], "reason": "Concours"}
+            ids["grant"] = admin.done("POST", f"/admin/courses/{course.id}/grants", gift, 201)["id"]
         if status in STEPS:
             instructor.done("POST", f"/courses/{course.id}/{STEPS[status]}")
-        return ids | {"user": str(uuid4()), "image": str(uuid4()), "new": f"neuf-{uuid4().hex[:8]}"}
+        unknown = {name: str(uuid4()) for name in ("user", "image", "order")}
+        return ids | unknown | {"new": f"neuf-{uuid4().hex[:8]}"}
 
     return make
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from chassis.database import Database
 from chassis.settings import Settings
-from contracts.errors import Conflict, Forbidden, NotFound, Unavailable
+from contracts.errors import BadRequest, Conflict, FieldError, Forbidden, Invalid, NotFound, Unavailable
 from contracts.events.accounts import Role
 from gateway.app import Gateway, create_app
 from gateway.dependencies import Dependencies
@@ -44,6 +44,11 @@ class KnownPeople:
         everybody = {one.id: one for one in (ARSENE, OTHER, BER, HOLDER, ADMIN)}
         return {user_id: everybody[user_id] for user_id in ids if user_id in everybody}
 
+    def email_of(self, user_id: UUID) -> str | None:
+        """The person's address."""
+        known = self.by_id(user_id)
+        return None if known is None else f"{known.role}@tanka.example"
+
 
 @dataclass
 class FakeAcademy:
@@ -61,6 +66,7 @@ class FakeAcademy:
     course_id: UUID = field(default_factory=uuid4)
     chapter_id: UUID = field(default_factory=uuid4)
     lesson_id: UUID = field(default_factory=uuid4)
+    order_id: UUID = field(default_factory=uuid4)
     others: dict[UUID, str] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
@@ -210,12 +216,106 @@ class FakeAcademy:
             raise Forbidden("purchase-required")
         return {"course_id": str(self.course_id), "access": "preview" if reason == "none" else reason}
 
-    def enroll_free(self, user_id: UUID, course_id: UUID, role: str) -> Any:
-        if self.price:
-            raise Conflict("payment-unavailable")
+    def create_checkout(self, user_id: UUID, role: str, withdrawal_waiver: bool, **_: Any) -> Any:
         if self._reason(user_id, role) != "none":
             raise Conflict("already-owned")
-        return {"enrolled": True}
+        if not self.price:
+            return {"order_id": None, "session_id": None, "checkout_url": None}
+        if not withdrawal_waiver:
+            raise Invalid(errors=(FieldError("/withdrawal_waiver", "waiver-required"),))
+        return {"order_id": str(self.order_id), "session_id": "cs_1", "checkout_url": "https://pay.example/cs_1"}
+
+    def receive_stripe_event(self, payload: str, signature: str) -> None:
+        if signature != "good":
+            raise BadRequest("bad-signature")
+
+    def _order(self) -> dict[str, Any]:
+        return {
+            "id": str(self.order_id),
+            "course_id": str(self.course_id),
+            "user_id": str(BER.id),
+            "amount": {"amount": 4900, "currency": "EUR"},
+            "status": "paid",
+            "created_at": "2026-11-25T12:00:00Z",
+            "paid_at": "2026-11-25T12:01:00Z",
+            "refunded": {"amount": 0, "currency": "EUR"},
+            "refund_due": True,
+            "withdrawal_waived": True,
+            "receipt_url": None,
+            "ref": "video-42",
+        }
+
+    def get_orders(self, user_id: UUID, limit: int, cursor: str | None) -> Any:
+        return {"items": [self._order()] if user_id == BER.id else [], "next_cursor": None}
+
+    def list_orders(self, **_: Any) -> Any:
+        return {"items": [self._order(), self._order() | {"user_id": str(uuid4())}], "next_cursor": None}
+
+    def withdraw_order(self, user_id: UUID, order_id: UUID) -> Any:
+        raise Conflict("withdrawal-waived")
+
+    def refund_order(self, order_id: UUID, amount: int | None) -> Any:
+        return {"order_id": str(order_id), "amount": {"amount": amount or 4900, "currency": "EUR"}}
+
+    def grant_course(self, user_id: UUID, course_id: UUID, reason: str, granted_by: UUID) -> Any:
+        return {
+            "id": str(uuid4()),
+            "user_id": str(user_id),
+            "course_id": str(course_id),
+            "reason": reason,
+            "granted_at": "2026-11-25T12:00:00Z",
+        }
+
+    def revoke_grant(self, course_id: UUID, grant_id: UUID) -> None:
+        return None
+
+    def _revenue(self) -> dict[str, Any]:
+        amounts = {
+            "gross": {"amount": 9800, "currency": "EUR"},
+            "refunds": {"amount": 1005, "currency": "EUR"},
+            "net": {"amount": 8795, "currency": "EUR"},
+        }
+        return amounts | {"others": []}
+
+    def get_instructor_stats(self, instructor_id: UUID, from_date: str | None, to_date: str | None) -> Any:
+        net = {"amount": 8795, "currency": "EUR"}
+        course = {"course_id": str(self.course_id), "title": self.title, "sales": 2, "net": net, "students": 2}
+        return {
+            "time_zone": "Europe/Paris",
+            "revenue": self._revenue(),
+            "students": 2,
+            "sales": 2,
+            "courses": [course | {"completion_rate": 0.5, "rank": 1}],
+            "daily": [{"date": "2026-11-25", "sales": 2, "net": net, "new_students": 2, "lessons_completed": 7}],
+            "refs": [{"ref": "video-42", "registrations": 3, "sales": 1, "net": net}],
+        }
+
+    def get_course_performance(self, course_id: UUID, viewer_id: UUID, role: str, **_: Any) -> Any:
+        if viewer_id != ARSENE.id and role != "admin":
+            raise Forbidden
+        return {
+            "course_id": str(course_id),
+            "title": self.title,
+            "sales": 2,
+            "revenue": self._revenue(),
+            "rank": 1,
+            "students": 2,
+            "completion_rate": 0.5,
+            "median_days_to_complete": None,
+            "funnel": [{"lesson_id": str(self.lesson_id), "title": self.title, "completed": 1, "drop_off": 0.5}],
+        }
+
+    def create_ref(self, instructor_id: UUID, target: str) -> Any:
+        if not target.startswith("/"):
+            raise Invalid(errors=(FieldError("/target", "front-path"),))
+        return self._ref(target)
+
+    def get_refs(self, instructor_id: UUID, limit: int, cursor: str | None) -> Any:
+        return {"items": [self._ref("/courses/web")], "next_cursor": None}
+
+    def _ref(self, target: str) -> dict[str, Any]:
+        url = f"https://front.example{target}?ref=abcd1234"
+        return {"ref": "abcd1234", "url": url, "target": target, "created_at": "2026-11-25T12:00:00Z"}
 
     def mark_lesson_as_completed(self, user_id: UUID, lesson_id: UUID, role: str, time_zone: str) -> Any:
         return {
