@@ -3,6 +3,7 @@
 Attribute names are lower case letters and digits, as CloudEvents rules: `correlation_id` travels as `correlationid`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -10,6 +11,8 @@ from uuid import UUID
 import msgspec
 
 CONTENT_TYPE = "application/cloudevents+json"
+BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
+"""CloudEvents' JSON Batch Format: one message for many events."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +39,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Envelope)
+_batch_decoder = msgspec.json.Decoder(tuple[Envelope, ...])
 
 
 def encode(envelope: Envelope) -> bytes:
@@ -46,3 +50,13 @@ def encode(envelope: Envelope) -> bytes:
 def decode(body: bytes) -> Envelope:
     """The envelope in the body of a message. Raises `msgspec.MsgspecError` when it is none."""
     return _decoder.decode(body)
+
+
+def encode_batch(envelopes: Sequence[Envelope]) -> bytes:
+    """The envelopes as the body of one message."""
+    return _encoder.encode(envelopes)
+
+
+def decode_batch(body: bytes) -> tuple[Envelope, ...]:
+    """The envelopes in the body of a batch. Raises `msgspec.MsgspecError` when it is none."""
+    return _batch_decoder.decode(body)

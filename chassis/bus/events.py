@@ -32,12 +32,11 @@ from chassis.clock import now
 from chassis.context import Trace, traced
 from chassis.database import UnitOfWork, is_database_away
 from contracts.envelope import Envelope
-from contracts.events import Undecodable, read
+from contracts.events import Undecodable, read_all
 from contracts.events.base import Event
 from contracts.topology import ConsumerQueue
 
 BATCH = 100
-PREFETCH = 2 * BATCH
 
 _CLAIM = text(
     "insert into inbox (handler, event_id) select :handler, unnest(cast(:event_ids as uuid[])) "
@@ -63,20 +62,27 @@ class Delivery:
 @dataclass(frozen=True)
 class _Received:
     message: Any
-    delivery: Delivery
+    deliveries: tuple[Delivery, ...]
+
+    @property
+    def cause(self) -> Trace:
+        """The cause of what is done for it; none in particular where it carries many events."""
+        return self.deliveries[0].cause if len(self.deliveries) == 1 else Trace()
 
 
 class EventConsumer(Entrypoint):
     """Hands the queue's events to a service method as `(unit_of_work, deliveries)`, each event once.
 
+    A message is an event, or a batch of events that succeeds or fails whole; up to `batch` messages are taken at once.
     The deliveries of one call are committed together; the order means nothing. A method that raises is called again
     for each event alone, then each failing one after growing delays, then the event waits in the dead-letter queue.
     While the database or the broker is away nothing is counted, acknowledged or lost.
     """
 
-    def __init__(self, queue: ConsumerQueue) -> None:
+    def __init__(self, queue: ConsumerQueue, batch: int = BATCH) -> None:
         super().__init__()
         self.queue = queue
+        self._batch = batch
 
     def setup(self) -> None:
         resources = self.container.service_cls.resources
@@ -91,7 +97,7 @@ class EventConsumer(Entrypoint):
         self.consumer = DrainingConsumer(
             self._settings.amqp_uri,
             Queue(event_queue_name(self._settings.bus_prefix, self.queue), no_declare=True),
-            PREFETCH,
+            2 * self._batch,
             self._receive,
             lambda channel: declare_all(channel, self._settings.bus_prefix, self._settings.bus_retry_delays),
         )
@@ -117,7 +123,7 @@ class EventConsumer(Entrypoint):
             self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                taken = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                taken = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
                 current = [message for message in taken if self.consumer.is_current(message)]
                 if current:
                     self._settle_batch(current)
@@ -147,7 +153,8 @@ class EventConsumer(Entrypoint):
         received: list[_Received] = []
         for message in list(left):
             try:
-                received.append(_Received(message, Delivery(*read(message.body))))
+                events = read_all(message.body, message.content_type)
+                received.append(_Received(message, tuple(Delivery(*event) for event in events)))
             except Undecodable as error:
                 self._bury(message, error)
                 left.remove(message)
@@ -161,7 +168,7 @@ class EventConsumer(Entrypoint):
                     raise
                 _log.warning("a batch failed; each event alone", queue=self.queue.name, reason=_reason(error))
         for one in received:
-            with traced(one.delivery.cause):
+            with traced(one.cause):
                 try:
                     self._handle([one])
                 except Exception as error:
@@ -172,7 +179,8 @@ class EventConsumer(Entrypoint):
 
     def _handle(self, received: Sequence[_Received]) -> None:
         began = time.perf_counter()
-        by_id = {item.delivery.envelope.id: item.delivery for item in received}
+        delivered = [delivery for item in received for delivery in item.deliveries]
+        by_id = {delivery.envelope.id: delivery for delivery in delivered}
         with self._database.unit_of_work() as unit_of_work:
             fresh = self._claim(unit_of_work, sorted(by_id))
             if fresh:
@@ -181,15 +189,16 @@ class EventConsumer(Entrypoint):
         for event_id in fresh:
             telemetry.EVENT_LAG.labels(self.queue.name).observe((at - by_id[event_id].envelope.time).total_seconds())
         telemetry.EVENTS_HANDLED.labels(self.queue.name, "handled").inc(len(fresh))
-        telemetry.EVENTS_HANDLED.labels(self.queue.name, "repeated").inc(len(received) - len(fresh))
+        telemetry.EVENTS_HANDLED.labels(self.queue.name, "repeated").inc(len(delivered) - len(fresh))
         _log.info(
             "handled",
             queue=self.queue.name,
             events=len(fresh),
-            repeated=len(received) - len(fresh),
+            repeated=len(delivered) - len(fresh),
             ms=round((time.perf_counter() - began) * 1000, 2),
-            event_ids=[str(event_id) for event_id in by_id],
-            correlation_ids=sorted({item.delivery.envelope.correlation_id or "" for item in received}),
+            # of events that are sent again in batches a line would not end
+            event_ids=[str(event_id) for event_id in by_id] if len(by_id) <= BATCH else [],
+            correlation_ids=sorted({item.envelope.correlation_id or "" for item in by_id.values()})[:BATCH],
         )
 
     def _claim(self, unit_of_work: UnitOfWork, event_ids: list[UUID]) -> list[UUID]:

@@ -6,7 +6,7 @@ schemas in `contracts/schemas/` are what was promised; `tests/contract` holds th
 
 import msgspec
 
-from contracts.envelope import Envelope, decode
+from contracts.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, Envelope, decode, decode_batch
 from contracts.events.accounts import UserChanged, UserRegistered
 from contracts.events.base import Event
 from contracts.events.catalog import CourseChanged, QuizChanged
@@ -35,6 +35,7 @@ __all__ = [
     "UserRegistered",
     "XpAwarded",
     "read",
+    "read_all",
 ]
 
 EVENTS: tuple[type[Event], ...] = (
@@ -62,11 +63,21 @@ class Undecodable(Exception):
     """The body of a message is no event that we know; the message says why."""
 
 
+_DECODERS = {event.type: msgspec.json.Decoder(event) for event in EVENTS}
+
+
 def read(body: bytes | str | memoryview) -> tuple[Envelope, Event]:
     """The envelope and the event in the body of a message. Raises `Undecodable`."""
+    [only] = read_all(body, CONTENT_TYPE)
+    return only
+
+
+def read_all(body: bytes | str | memoryview, content_type: str | None) -> list[tuple[Envelope, Event]]:
+    """The envelopes and events in the body of a message, many in a batch. Raises `Undecodable`."""
     try:
-        envelope = decode(body.encode() if isinstance(body, str) else bytes(body))
-        return envelope, msgspec.json.decode(envelope.data, type=BY_TYPE[envelope.type])
+        content = body.encode() if isinstance(body, str) else bytes(body)
+        envelopes = decode_batch(content) if content_type == BATCH_CONTENT_TYPE else (decode(content),)
+        return [(envelope, _DECODERS[envelope.type].decode(envelope.data)) for envelope in envelopes]
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Undecodable(str(error)) from error
     except KeyError as error:
