@@ -15,19 +15,20 @@ from gateway.tokens import AccessTokens, KeyRing
 
 @dataclass(frozen=True)
 class Seed:
-    """A published free course, its lessons in order, and its enrolled students' access tokens by their ids."""
+    """A published course, its lessons in order, and students' access tokens by their ids; a free one they have."""
 
     course_id: UUID
     lesson_ids: list[UUID]
     tokens: dict[UUID, str]
 
 
-def sow(settings: Settings, rpc: RpcClient, *, students: int, lessons: int) -> Seed:
-    """Make all of it; the lessons have no duration, so that none is finished hastily."""
+def sow(settings: Settings, rpc: RpcClient, *, students: int, lessons: int, price: int = 0) -> Seed:
+    """Make all of it; the lessons have no duration, so that none is finished hastily. The price is in cents."""
     author: dict[str, Any] = {"author_id": str(uuid4()), "role": "instructor"}
     category = f"essai-{uuid4()}"
     rpc.call("catalog", "create_category", role="admin", slug=category, name="Essai")
-    course = rpc.call("catalog", "create_course", title="Mesurer", category=category, **author)["id"]
+    cost = {"amount": price, "currency": "EUR"}
+    course = rpc.call("catalog", "create_course", title="Mesurer", category=category, price=cost, **author)["id"]
     chapter = rpc.call("catalog", "create_chapter", course_id=course, title="Un", **author)["id"]
     made = [
         rpc.call("catalog", "create_lesson", chapter_id=chapter, title=f"Pas {number}", kind="text", body="…", **author)
@@ -35,7 +36,7 @@ def sow(settings: Settings, rpc: RpcClient, *, students: int, lessons: int) -> S
     ]
     rpc.call("catalog", "publish_course", course_id=course, **author)
     people = _register(settings, students, now())
-    for user_id in people:
+    for user_id in people if price == 0 else ():
         rpc.call("purchase", "create_checkout", user_id=str(user_id), course_id=course)
     return Seed(UUID(course), [UUID(lesson["id"]) for lesson in made], people)
 

@@ -1,4 +1,4 @@
-"""What `./tanka reconcile stripe` does: asks purchase to compare its orders with Stripe, and prints what was repaired."""
+"""What `./tanka reconcile stripe` does: lets purchase compare its orders with Stripe, and prints what was repaired."""
 
 from datetime import timedelta
 

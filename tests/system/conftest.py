@@ -67,8 +67,9 @@ def academy() -> Iterator[AcademyUnderTest]:
     with AcademyUnderTest({"LOG_LEVEL": "warning"}) as academy:
         yield academy
         # whatever the tests sent or broke, nothing was a fault of ours
-        for name in ("gateway", "catalog", "progress", "gamification"):
-            lines = academy.log(name).splitlines()
+        for name in ("gateway", "catalog", "progress", "purchase", "gamification", "analytics"):
+            # what does not fit a payment is said as an alarm on purpose
+            lines = [line for line in academy.log(name).splitlines() if '"payment alarm"' not in line]
             faults = [line for line in lines if '"level":"error"' in line or line.startswith("Traceback")]
             assert not faults, f"{name}: {faults[:3]}"
 
