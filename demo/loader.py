@@ -4,6 +4,7 @@ One thing cannot be done that way: having learned yesterday. For that the progre
 `import_completion`, which it refuses in production.
 """
 
+import http.client
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -41,6 +43,7 @@ BEGINS_AT_HOUR = 17
 MINUTES_PER_LESSON = 25
 RPC_SECONDS = 5.0
 RPC_ATTEMPTS = 10
+PAID_PATIENCE = 20.0
 
 
 class DemoError(Exception):
@@ -63,6 +66,7 @@ def load(base_url: str, settings: Settings) -> None:
                 academy,
                 rpc,
                 lambda: create_admin(settings.database_url_for("accounts"), ADMIN_EMAIL, PASSWORD),
+                lambda page: pay(page, settings.stripe_api_base),
                 show,
                 clock.now(),
             ).load(catalogue, people)
@@ -84,11 +88,15 @@ class Account:
 
 @dataclass(frozen=True)
 class Loader:
-    """Loads a catalogue and people; `show` hears of each step, and whether it deserves a line of its own."""
+    """Loads a catalogue and people; `show` hears of each step, and whether it deserves a line of its own.
+
+    `pay` pays on a payment page; False where that would cost real money.
+    """
 
     academy: Academy
     rpc: Caller
     create_admin: Callable[[], object]
+    pay: Callable[[str], bool]
     show: Callable[[str, bool], None]
     now: datetime
 
@@ -237,14 +245,8 @@ class Loader:
             self._study(person, account, studies, lessons[studies.course])
 
     def _study(self, person: Person, account: Account, studies: Studies, lessons: list[str]) -> None:
-        try:
-            self.academy.call("POST", f"/v1/courses/{studies.course}/checkout", {}, token=account.token)
-        except Refused as refused:
-            if refused.status == 404:
-                self.show(f"{studies.course} is not offered any more: left out", True)
-                return
-            if refused.problem != "already-owned":
-                raise
+        if not self._take(account, studies.course):
+            return
         progress = self.academy.call("GET", f"/v1/courses/{studies.course}/progress", token=account.token)
         done = {lesson["id"] for lesson in progress["lessons"] if lesson["completed_at"]}
         moments = finished_at(studies.days_ago, ZoneInfo(person.time_zone), self.now)
@@ -255,6 +257,30 @@ class Loader:
                 self.academy.call("POST", f"/v1/lessons/{lesson_id}/complete", token=account.token)
             else:
                 self._import_completion(account.id, lesson_id, moment, person.time_zone)
+
+    def _take(self, account: Account, course: str) -> bool:
+        """Let a student have a course, paid for if it costs something; False when they cannot have it."""
+        path = f"/v1/courses/{course}"
+        try:
+            taken = self.academy.call("POST", f"{path}/checkout", {"withdrawal_waiver": True}, token=account.token)
+        except Refused as refused:
+            if refused.status == 404:
+                self.show(f"{course} is not offered any more: left out", True)
+                return False
+            if refused.problem != "already-owned":
+                raise
+            return True
+        if taken["checkout_url"] is None:
+            return True
+        if not self.pay(taken["checkout_url"]):
+            self.show(f"{course} costs real money here: left out", True)
+            return False
+        until = time.monotonic() + PAID_PATIENCE
+        while not self.academy.call("GET", f"{path}/access", token=account.token)["has_access"]:
+            if time.monotonic() > until:
+                raise DemoError(f"{course} was paid for, but is not open.")
+            time.sleep(0.1)
+        return True
 
     def _import_completion(self, user_id: str, lesson_id: str, moment: datetime, time_zone: str) -> None:
         for attempt in range(1, RPC_ATTEMPTS + 1):
@@ -281,6 +307,23 @@ class Loader:
             if page["next_cursor"] is None:
                 return
             cursor = f"&cursor={page['next_cursor']}"
+
+
+def pay(page: str, stripe_base: str) -> bool:
+    """Pay by card on a page of the sandbox, as a person does; False when the page is not the sandbox's.
+
+    Raises `OSError` when it does not answer.
+    """
+    if not page.startswith(f"{stripe_base}/"):
+        return False
+    address = urlsplit(page)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=RPC_SECONDS)
+    try:
+        connection.request("POST", f"{address.path}/card")
+        # what follows is the front end, which need not be there
+        return connection.getresponse().status == 303
+    finally:
+        connection.close()
 
 
 def finished_at(days_ago: tuple[int, ...], zone: ZoneInfo, now: datetime) -> list[datetime | None]:

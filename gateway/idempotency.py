@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from flask import Request, Response
 from sqlalchemy import delete, or_, select, update
@@ -39,6 +39,12 @@ class Claim:
     key: str
     owner: UUID
     fingerprint: bytes
+
+
+def request_id(request: Request, user_id: UUID) -> UUID:
+    """An id of what this person asks: the same for the same key, so that a service can tell a repetition by it."""
+    key = request.headers.get(HEADER)
+    return uuid4() if key is None else uuid5(user_id, f"{request.path} {key}")
 
 
 class IdempotencyKeys:

@@ -12,6 +12,7 @@ from gateway import catalogue
 from gateway.auth import Caller, caller, signed_in
 from gateway.dependencies import people, settings, upstream
 from gateway.document import answers_also, takes
+from gateway.idempotency import request_id
 from gateway.messages import say
 from gateway.models import purchase as models
 from gateway.problems import TooLarge, invalid
@@ -125,7 +126,8 @@ def list_orders(query_data: models.OrdersQuery) -> Any:
 @blueprint.output(models.RefundOut, status_code=202)
 def refund_order(order_id: UUID, json_data: models.RefundIn) -> Any:
     """Give back an order's payment, or a part of it."""
-    return _call("refund_order", order_id=order_id, amount=json_data.amount)
+    asked = request_id(request, caller().id)
+    return _call("refund_order", order_id=order_id, request_id=asked, amount=json_data.amount)
 
 
 @blueprint.post("/admin/courses/<course>/grants")

@@ -272,15 +272,16 @@ def receive_stripe_event(
 
 
 def refund_order(
-    database: Database, payments: Payments, order_id: UUID, amount: int | None, now: datetime
+    database: Database, payments: Payments, order_id: UUID, amount: int | None, request_id: UUID, now: datetime
 ) -> RequestedRefund:
     """Give back some of an order's payment, or all that is left. Raises `NotFound`, `Conflict` and `Invalid`.
 
-    The order changes when Stripe tells of it. While Stripe is silent the refund stays asked for, and is sent later.
+    However often the same request is made, it is one refund. The order changes when Stripe tells of it. While Stripe is
+    silent the refund stays asked for, and is sent later.
     """
     with database.unit_of_work() as unit_of_work:
         order = queries.locked_order(unit_of_work.connection, order_id)
-        request = _request_refund(unit_of_work, order, amount, "admin", now)
+        request = _request_refund(unit_of_work, order, amount, "admin", request_id, now)
     return _refunded(database, payments, request)
 
 
@@ -296,19 +297,20 @@ def withdraw_order(
         refusal = refunds.refusal_to_withdraw(Status(order.status), order.paid_at, waiver, now)
         if refusal is not None:
             raise _error(refusal)
-        request = _request_refund(unit_of_work, order, None, "withdrawal", now)
+        request = _request_refund(unit_of_work, order, None, "withdrawal", uuid4(), now)
     return _refunded(database, payments, request)
 
 
 def _request_refund(
-    unit_of_work: UnitOfWork, order: Row[Any], amount: int | None, reason: str, now: datetime
+    unit_of_work: UnitOfWork, order: Row[Any], amount: int | None, reason: str, request_id: UUID, now: datetime
 ) -> queries.RefundRequest:
     """Return the refund to ask Stripe for, committed before that; one that is under way is gone on with."""
     connection = unit_of_work.connection
-    under_way = queries.refunds_under_way(connection, refund_requests.c.order_id == order.order_id)
-    if under_way:
-        if amount in (None, under_way[0].amount):
-            return under_way[0]
+    known = queries.refund_requests_where(connection, refund_requests.c.order_id == order.order_id)
+    for one in known:
+        if one.request_id == request_id or (one.is_under_way and amount in (None, one.amount)):
+            return one
+    if any(one.is_under_way for one in known):
         raise _error(Refusal.REFUND_UNDER_WAY)
     left = refunds.refundable(order.amount, order.refunded, queries.requested(connection, order.order_id))
     refusal = refunds.refusal_to_refund(Status(order.status), left)
@@ -316,19 +318,20 @@ def _request_refund(
         raise _error(refusal)
     if amount is not None and amount > left:
         raise Invalid(errors=(FieldError("/amount", "maximum", {"maximum": left}),))
-    request_id = uuid4()
     connection.execute(
         insert(refund_requests).values(
             request_id=request_id, order_id=order.order_id, amount=amount or left, reason=reason, requested_at=now
         )
     )
-    return queries.refunds_under_way(connection, refund_requests.c.request_id == request_id)[0]
+    [request] = queries.refund_requests_where(connection, refund_requests.c.request_id == request_id)
+    return request
 
 
 def _refunded(database: Database, payments: Payments, request: queries.RefundRequest) -> RequestedRefund:
     """Ask Stripe for a refund. While Stripe is silent it stays under way; raises `Conflict` where Stripe refuses it."""
     with suppress(Unavailable):
-        _send_refund(database, payments, request)
+        if request.is_under_way:
+            _send_refund(database, payments, request)
     return RequestedRefund(request.order_id, Money(request.amount, request.currency))
 
 
@@ -352,8 +355,8 @@ def _send_refund(database: Database, payments: Payments, request: queries.Refund
 def settle(database: Database, payments: Payments, now: datetime) -> None:
     """Ask again for refunds that Stripe did not answer, and for receipts; ends early while Stripe is silent."""
     with database.single_statement() as unit_of_work:
-        unanswered = queries.refunds_under_way(
-            unit_of_work.connection, refund_requests.c.requested_at < now - UNANSWERED
+        unanswered = queries.refund_requests_where(
+            unit_of_work.connection, queries.REFUND_UNDER_WAY & (refund_requests.c.requested_at < now - UNANSWERED)
         )
     with database.single_statement() as unit_of_work:
         without = queries.payments_without_receipt(unit_of_work.connection, AT_ONCE)

@@ -101,13 +101,14 @@ class OrderPage:
 
 @dataclass(frozen=True)
 class RefundRequest:
-    """A refund to be asked of Stripe; `request_id` is its idempotency key."""
+    """A refund to be asked of Stripe, under way until it was made or refused; `request_id` is its idempotency key."""
 
     request_id: UUID
     order_id: UUID
     payment_intent_id: str
     amount: int
     currency: str
+    is_under_way: bool
 
 
 def offer_facts(connection: Connection, user_id: UUID, course_id: UUID, role: str) -> OfferFacts | None:
@@ -226,8 +227,11 @@ def locked_order(connection: Connection, order_id: UUID) -> Row[Any]:
     return row
 
 
-def refunds_under_way(connection: Connection, which: ColumnElement[bool]) -> list[RefundRequest]:
-    """Those of the refunds that Stripe has neither made nor refused yet, the oldest first."""
+REFUND_UNDER_WAY = refund_requests.c.refund_id.is_(None) & refund_requests.c.failure.is_(None)
+
+
+def refund_requests_where(connection: Connection, which: ColumnElement[bool]) -> list[RefundRequest]:
+    """Those of the refunds that we asked for, the oldest first."""
     rows = connection.execute(
         select(
             refund_requests.c.request_id,
@@ -235,10 +239,11 @@ def refunds_under_way(connection: Connection, which: ColumnElement[bool]) -> lis
             payments.c.payment_intent_id,
             refund_requests.c.amount,
             orders.c.currency,
+            REFUND_UNDER_WAY,
         )
         .join(orders, orders.c.order_id == refund_requests.c.order_id)
         .join(payments, payments.c.order_id == orders.c.order_id)
-        .where(which, refund_requests.c.refund_id.is_(None), refund_requests.c.failure.is_(None))
+        .where(which)
         .order_by(refund_requests.c.requested_at)
     )
     return [RefundRequest(*row) for row in rows]

@@ -128,10 +128,10 @@ class PurchaseService(Service):
 
     @rpc
     def refund_order(
-        self, order_id: UUID, amount: Annotated[int, Meta(ge=1)] | None = None
+        self, order_id: UUID, request_id: UUID, amount: Annotated[int, Meta(ge=1)] | None = None
     ) -> handlers.RequestedRefund:
-        """Give back some of an order's payment, or all that is left."""
-        return handlers.refund_order(self.database, self.payments, order_id, amount, now())
+        """Give back some of an order's payment, or all that is left; once for a request."""
+        return handlers.refund_order(self.database, self.payments, order_id, amount, request_id, now())
 
     @rpc
     def grant_course(self, user_id: UUID, course_id: UUID, reason: str, granted_by: UUID) -> handlers.Grant:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from signal import SIGKILL
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
@@ -112,7 +112,9 @@ def test_killed_between_stripes_refund_and_our_commit_the_money_goes_back_once(
     before = academy.sandbox.counts().get("refund", 0)
     hold = academy.sandbox.hold("POST /v1/refunds")
     with ThreadPoolExecutor(1) as pool:
-        lost = pool.submit(rpc.call, "purchase", "refund_order", 5.0, order_id=order["order_id"])
+        lost = pool.submit(
+            rpc.call, "purchase", "refund_order", 5.0, order_id=order["order_id"], request_id=str(uuid4())
+        )
         hold.wait_until_holding()
         academy.kill("purchase", SIGKILL)
         hold.release()

@@ -4,9 +4,8 @@ from typing import Any
 
 import httpx
 
-import demo
 from demo.content import read_catalogue, read_people
-from demo.loader import PASSWORD
+from demo.loader import PASSWORD, load
 from tests.academy import AcademyUnderTest
 from tests.system.conftest import Visitor, eventually
 
@@ -26,7 +25,7 @@ def items(someone: Visitor, path: str) -> list[Any]:
 def test_the_demo_is_there_after_one_run_and_the_same_after_another(
     academy: AcademyUnderTest, client: httpx.Client, anonymous: Visitor, category: str
 ) -> None:
-    demo.load(academy.base_url, academy.settings)
+    load(academy.base_url, academy.settings)
 
     slugs = [course["slug"] for course in items(anonymous, "/courses")]
     published = [course.slug for course in CATALOGUE.courses if course.publish]
@@ -41,8 +40,10 @@ def test_the_demo_is_there_after_one_run_and_the_same_after_another(
     finished = sum(len(studies.days_ago) for studies in student.studies)
     eventually(lambda: ber.done("GET", "/me/game")["xp"] == 20 * finished)
     assert ber.done("GET", "/me/game")["streak"]["longest"] == 6
+    earned = {"amount": 3 * 4900, "currency": "EUR"}
+    eventually(lambda: arsene.done("GET", "/instructors/me/stats")["revenue"]["net"] == earned)
     before = items(ber, "/me/ledger"), items(ber, "/me/enrollments"), items(arsene, "/instructors/me/courses")
 
-    demo.load(academy.base_url, academy.settings)
+    load(academy.base_url, academy.settings)
 
     assert (items(ber, "/me/ledger"), items(ber, "/me/enrollments"), items(arsene, "/instructors/me/courses")) == before

@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-import demo
 from chassis.settings import Settings
 from contracts.errors import Unavailable
 from demo.academy import HttpAcademy, Refused
 from demo.content import Catalogue, People, read_catalogue, read_people
-from demo.loader import ADMIN_EMAIL, PASSWORD, Loader, finished_at
+from demo.loader import ADMIN_EMAIL, PASSWORD, DemoError, Loader, finished_at, load, pay
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 CATALOGUE = read_catalogue()
@@ -37,6 +36,9 @@ class FakeAcademy:
         self.chapters: dict[str, dict[str, Any]] = {}
         self.lessons: dict[str, dict[str, Any]] = {}
         self.enrolled: set[tuple[str, str]] = set()
+        self.pages: dict[str, tuple[str, str]] = {}
+        self.paid: list[tuple[str, str]] = []
+        self.sells = True
         self.completed: dict[tuple[str, str], datetime | None] = {}
         self.calls: list[str] = []
         self.survives = -1
@@ -98,6 +100,7 @@ class FakeAcademy:
             ("PUT", "/v1/courses/([^/]+)/order"): self._put_order,
             ("POST", "/v1/courses/([^/]+)/publish"): self._publish,
             ("POST", "/v1/courses/([^/]+)/checkout"): self._check_out,
+            ("GET", "/v1/courses/([^/]+)/access"): self._access,
             ("GET", "/v1/courses/([^/]+)/progress"): self._progress,
             ("POST", "/v1/lessons/([^/]+)/complete"): lambda _, token, id: self._complete(
                 self._user(token)["id"], id, None
@@ -216,16 +219,32 @@ class FakeAcademy:
         self._user(token, "instructor")
         self._course(name)["status"] = "published"
 
-    def _check_out(self, _: Any, token: str, name: str) -> Any:
+    def _check_out(self, body: Any, token: str, name: str) -> Any:
         course = self._course(name)
         if course["status"] != "published":
             raise Refused(404, "not-found", "")
-        assert "price" not in course
         key = (self._user(token)["id"], course["id"])
         if key in self.enrolled:
             raise Refused(409, "already-owned", "")
+        if "price" in course:
+            assert body == {"withdrawal_waiver": True}
+            page = f"https://pay.example/{len(self.pages)}"
+            self.pages[page] = key
+            return {"checkout_url": page}
         self.enrolled.add(key)
-        return {"order_id": None}
+        return {"checkout_url": None}
+
+    def pay(self, page: str) -> bool:
+        """The sandbox's page; the payment is heard of a moment later."""
+        if self.sells:
+            self.paid.append(self.pages[page])
+        return self.sells
+
+    def _access(self, _: Any, token: str, name: str) -> Any:
+        key = (self._user(token)["id"], self._course(name)["id"])
+        had = key in self.enrolled
+        self.enrolled |= {one for one in self.paid if one == key}
+        return {"has_access": had}
 
     def _progress(self, _: Any, token: str, name: str) -> Any:
         user, course = self._user(token), self._course(name)
@@ -263,7 +282,7 @@ def run(academy: FakeAcademy, catalogue: Catalogue = CATALOGUE, people: People =
     """Load the demo; the lines shown."""
     lines: list[str] = []
     show: Callable[[str, bool], None] = lambda text, line: lines.append(text) if line else None  # noqa: E731
-    Loader(academy, _Rpc(academy), academy.create_admin, show, NOW).load(catalogue, people)
+    Loader(academy, _Rpc(academy), academy.create_admin, academy.pay, show, NOW).load(catalogue, people)
     return lines
 
 
@@ -401,15 +420,15 @@ def test_an_instructor_with_another_password_stops_the_demo_with_a_reason() -> N
     academy.call(
         "POST", "/v1/auth/register", {"email": "arsene@tanka.example", "password": "mine", "display_name": "A"}
     )
-    with pytest.raises(demo.DemoError, match="another password"):
+    with pytest.raises(DemoError, match="another password"):
         run(academy)
 
 
 def test_an_admin_with_another_password_stops_the_demo_with_a_reason() -> None:
     academy = FakeAcademy()
     academy.call("POST", "/v1/auth/register", {"email": ADMIN_EMAIL, "password": "mine", "display_name": "A"})
-    with pytest.raises(demo.DemoError, match=f"{ADMIN_EMAIL} exists with another password"):
-        Loader(academy, _Rpc(academy), lambda: None, lambda *_: None, NOW).load(CATALOGUE, PEOPLE)
+    with pytest.raises(DemoError, match=f"{ADMIN_EMAIL} exists with another password"):
+        Loader(academy, _Rpc(academy), lambda: None, academy.pay, lambda *_: None, NOW).load(CATALOGUE, PEOPLE)
 
 
 def test_a_progress_service_that_is_silent_for_a_moment_is_asked_again() -> None:
@@ -419,9 +438,32 @@ def test_a_progress_service_that_is_silent_for_a_moment_is_asked_again() -> None
     assert len(academy.completed) == sum(len(each.days_ago) for person in PEOPLE.students for each in person.studies)
 
 
+def test_what_is_for_sale_is_paid_for_once_and_left_out_where_that_costs_real_money() -> None:
+    academy = FakeAcademy()
+    run(academy)
+    for_sale = {course.slug for course in CATALOGUE.courses if course.price is not None}
+    buyers = [person for person in PEOPLE.students if any(each.course in for_sale for each in person.studies)]
+    assert len(academy.paid) == len(set(academy.paid)) == len(buyers) > 0
+    run(academy)
+    assert len(academy.paid) == len(buyers)
+
+    real = FakeAcademy()
+    real.sells = False
+    run(real)
+    assert not real.paid
+    assert len(real.enrolled) == len(academy.enrolled) - len(buyers)
+
+
+def test_only_a_page_of_the_sandbox_is_paid_on() -> None:
+    assert not pay("https://checkout.stripe.com/c/pay/cs_test_1", "https://api.stripe.com")
+    assert not pay("http://127.0.0.1:9999/pay/cs_test_1", "http://127.0.0.1:999")
+    with pytest.raises(ConnectionRefusedError):
+        pay("http://127.0.0.1:1/pay/cs_test_1", "http://127.0.0.1:1")
+
+
 def test_production_takes_no_demo_data() -> None:
-    with pytest.raises(demo.DemoError, match="Production"):
-        demo.load("http://127.0.0.1:1", Settings(environment="production"))
+    with pytest.raises(DemoError, match="Production"):
+        load("http://127.0.0.1:1", Settings(environment="production"))
 
 
 def test_history_lies_in_the_afternoons_of_the_students_own_past_days() -> None:

@@ -236,8 +236,10 @@ class Shop:
         self.pay(order_id, at)
         return order_id
 
-    def refund(self, order_id: UUID, amount: int | None = None) -> handlers.RequestedRefund:
-        return handlers.refund_order(self.database, self.stripe, order_id, amount, self.now)
+    def refund(
+        self, order_id: UUID, amount: int | None = None, request_id: UUID | None = None
+    ) -> handlers.RequestedRefund:
+        return handlers.refund_order(self.database, self.stripe, order_id, amount, request_id or uuid4(), self.now)
 
     def withdraw(self, user_id: UUID, order_id: UUID) -> handlers.RequestedRefund:
         return handlers.withdraw_order(self.database, self.stripe, user_id, order_id, self.now)

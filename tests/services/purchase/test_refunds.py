@@ -68,6 +68,18 @@ def test_a_refund_whose_answer_was_lost_is_made_once(shop: Shop) -> None:
         shop.refund(order_id)
 
 
+def test_the_same_request_again_gives_back_nothing_more_and_another_does(shop: Shop) -> None:
+    order_id, request_id = shop.bought(uuid4(), shop.publish(course())), uuid4()
+
+    assert shop.refund(order_id, 1000, request_id) == shop.refund(order_id, 1000, request_id)
+    shop.receive(webhook("charge.refunded", charge(order_id, 1000)))
+    shop.refund(order_id, 1000, request_id)
+    assert len(shop.stripe.refunded) == 1
+
+    shop.refund(order_id, 1000)
+    assert len(shop.stripe.refunded) == 2
+
+
 def test_a_refund_that_stripe_refuses_is_said_and_may_be_asked_for_anew(shop: Shop) -> None:
     order_id = shop.bought(uuid4(), shop.publish(course()))
     shop.stripe.refuses = Refused("charge_already_refunded")

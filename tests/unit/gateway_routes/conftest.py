@@ -254,7 +254,7 @@ class FakeAcademy:
     def withdraw_order(self, user_id: UUID, order_id: UUID) -> Any:
         raise Conflict("withdrawal-waived")
 
-    def refund_order(self, order_id: UUID, amount: int | None) -> Any:
+    def refund_order(self, order_id: UUID, request_id: UUID, amount: int | None) -> Any:
         return {"order_id": str(order_id), "amount": {"amount": amount or 4900, "currency": "EUR"}}
 
     def grant_course(self, user_id: UUID, course_id: UUID, reason: str, granted_by: UUID) -> Any:

@@ -3,8 +3,10 @@
 from uuid import uuid4
 
 import pytest
+from flask import request
 
 from gateway.app import Gateway
+from gateway.idempotency import request_id
 from gateway.messages import say
 from tests.unit.gateway_routes.conftest import ADMIN, BER, FakeAcademy, Visitor
 from tests.unit.gateway_routes.test_catalogue import tell_changed
@@ -198,6 +200,17 @@ def test_an_admin_refunds_all_or_a_part(body: object, amount: int, academy: Fake
 
     assert answer.status_code == 202
     assert answer.get_json() == {"order_id": str(academy.order_id), "amount": {"amount": amount, "currency": "EUR"}}
+
+
+def test_a_refund_that_is_asked_for_again_under_its_key_is_the_same_request(app: Gateway, academy: FakeAcademy) -> None:
+    path, asked = f"/v1/admin/orders/{academy.order_id}/refund", []
+    for key in ("one", "one", "two", None, None):
+        headers = {} if key is None else {"Idempotency-Key": key}
+        with app.test_request_context(path, headers=headers):
+            asked.append(request_id(request, ADMIN.id))
+
+    assert asked[0] == asked[1]
+    assert len(set(asked)) == 4
 
 
 @pytest.mark.parametrize("amount", [0, -1, 1.5, "1000", True, 10**30])
