@@ -10,7 +10,3 @@ A course is a folder of plain files under `courses/`:
 
 `courses/catalogue.toml` names the courses and categories, `people.toml` the people.
 """
-
-from demo.loader import DemoError, load
-
-__all__ = ["DemoError", "load"]

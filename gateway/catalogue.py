@@ -6,6 +6,7 @@ given what catalog has now, so that they see their own changes at once.
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from uuid import UUID
@@ -110,19 +111,27 @@ def outline(named: str, someone: Caller | None) -> Seen:
 
 
 def chapter(chapter_id: UUID, someone: Caller | None) -> Seen:
-    """A chapter, with the content of its lessons for those with access. Raises `NotFound` for what may not be known."""
+    """A chapter, with the content of its lessons for those with access. Raises `NotFound` for what may not be known.
+
+    While nobody can tell who has access, a published one is given to all as to a visitor; else `Unavailable` is raised.
+    """
     try:
         full = _kept(("chapter", chapter_id, True), lambda: _load_chapter(chapter_id, {"entitled": True}))
     except NotFound:
         return Seen(_load_chapter(chapter_id, _author(someone)), False)
     if someone is not None:
-        found = access(someone, full.facts)
+        try:
+            found = access(someone, full.facts)
+        except Unavailable:
+            # what a visitor is given says nothing of rights; that it is not there would
+            with suppress(NotFound):
+                return Seen(_closed_chapter(chapter_id), False)
+            raise
         if found["reason"] in ("author", "admin"):
             return Seen(_load_chapter(chapter_id, _viewer(someone)), False)
         if found["has_access"]:
             return Seen(full, False)
-    closed = _kept(("chapter", chapter_id, False), lambda: _load_chapter(chapter_id, {}))
-    return Seen(closed, someone is None)
+    return Seen(_closed_chapter(chapter_id), someone is None)
 
 
 def lesson(lesson_id: UUID, someone: Caller | None) -> Seen:
@@ -133,10 +142,8 @@ def lesson(lesson_id: UUID, someone: Caller | None) -> Seen:
         opened = upstream().call("progress", "open_lesson", **_learner(someone), lesson_id=lesson_id)
     except Unavailable:
         # a free preview is nobody's to refuse, and that it was opened is worth less than its page
-        try:
+        with suppress(Forbidden, NotFound):
             return Seen(_preview(lesson_id), False)
-        except (Forbidden, NotFound):
-            pass
         raise
     if opened["access"] in ("author", "admin"):
         return Seen(_load_lesson(lesson_id, _viewer(someone)), False)
@@ -158,7 +165,13 @@ def transcript(lesson_id: UUID, someone: Caller | None) -> Seen:
     if someone is None:
         _preview(lesson_id)
         return Seen(kept(), True)
-    found = access(someone, facts.course_id)
+    try:
+        found = access(someone, facts.course_id)
+    except Unavailable:
+        with suppress(Forbidden, NotFound):
+            _preview(lesson_id)
+            return Seen(kept(), False)
+        raise
     if found["reason"] in ("author", "admin"):
         return Seen(_load_transcript(lesson_id, _viewer(someone)), False)
     if not found["has_access"]:
@@ -263,6 +276,10 @@ def _kept_course(named: str) -> Page:
 
 def _kept_lesson(lesson_id: UUID) -> Page:
     return _kept(("lesson", lesson_id), lambda: _load_lesson(lesson_id, {"entitled": True}))
+
+
+def _closed_chapter(chapter_id: UUID) -> Page:
+    return _kept(("chapter", chapter_id, False), lambda: _load_chapter(chapter_id, {}))
 
 
 def _preview(lesson_id: UUID) -> Page:

@@ -37,11 +37,11 @@ def respond(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     return response
 
 
-def decimal(money: dict[str, Any]) -> str:
+def decimal(money: dict[str, Any]) -> Decimal:
     """An amount of the smallest unit as a decimal number of its currency: 4900 EUR is `49.00`."""
-    return str(Decimal(money["amount"]).scaleb(-get_currency_precision(money["currency"])))
+    return Decimal(money["amount"]).scaleb(-get_currency_precision(money["currency"]))
 
 
 def _defused(value: Any) -> Any:
-    """The value, unless a spreadsheet would run it as a formula (owasp.org, CSV Injection)."""
+    """The value; as mere text when a spreadsheet would run it as a formula (owasp.org, CSV Injection)."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_STARTS_A_FORMULA) else value

@@ -13,8 +13,10 @@ from chassis.local.keys import make_signing_key
 from chassis.local.places import STATE, remove_empty_parents
 from chassis.local.processes import free_ports, wait_until
 from chassis.local.report import Report
+from chassis.local.sandbox import make_sandbox_keys
 from chassis.local.supervisor import READY_PATIENCE, Supervisor
 from chassis.settings import Settings
+from tests.sandbox import Sandbox
 
 
 class AcademyUnderTest:
@@ -23,18 +25,26 @@ class AcademyUnderTest:
     PostgreSQL and RabbitMQ are its own whatever the environment names, since tests restart and kill them; only where
     no RabbitMQ can be run is it the one of AMQP_URI. `environment` changes its settings, for instance
     {"BUS_RETRY_DELAYS": "0.1,0.2"}. With `durable` PostgreSQL writes through to the disk as in earnest, which tests
-    need not wait for.
+    need not wait for. It sells in a sandbox of its own, unless told otherwise, and never with keys of the environment.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None, *, durable: bool = False, **supervisor: object):
+    def __init__(
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        durable: bool = False,
+        sandbox: bool = True,
+        **supervisor: object,
+    ):
         name = f"test-{secrets.token_hex(4)}"
+        keys = make_sandbox_keys() if sandbox else {"STRIPE_API_KEY": "", "STRIPE_WEBHOOK_SECRET": ""}
         self._state = STATE / name
         self._supervisor = Supervisor(
             self._state,
             name,
             free_ports(1)[0],
             Report(),
-            {"JWT_SIGNING_KEY": make_signing_key(), "LOG_LEVEL": "info", **(environment or {})},
+            {"JWT_SIGNING_KEY": make_signing_key(), "LOG_LEVEL": "info", **keys, **(environment or {})},
             amqp_uri=None if rabbitmq.find_server() or rabbitmq.docker_answers() else os.environ.get("AMQP_URI"),
             throwaway=not durable,
             **supervisor,  # type: ignore[arg-type]
@@ -53,6 +63,18 @@ class AcademyUnderTest:
         return self._supervisor.base_url
 
     @property
+    def sandbox_url(self) -> str:
+        """The address of the sandbox that it sells in, without a slash at the end."""
+        url = self._supervisor.sandbox_url
+        assert url is not None, "this academy has no sandbox"
+        return url
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The controls of its sandbox; as a process it is called `sandbox`."""
+        return Sandbox(self.sandbox_url, self.settings.stripe_api_key)
+
+    @property
     def amqp_uri(self) -> str:
         """The URI of its RabbitMQ."""
         return self._supervisor.infrastructure.amqp_uri
@@ -67,7 +89,7 @@ class AcademyUnderTest:
         return self.settings.database_url_for(owner)
 
     def pid(self, name: str) -> int:
-        """The present process id of a service or of `gateway`."""
+        """The present process id of a service, of `gateway` or of `sandbox`."""
         identity = self._supervisor.members[name].identity
         assert identity is not None, f"{name} has never been started"
         return identity.pid

@@ -20,6 +20,7 @@ from chassis.local.keys import kept_keys
 from chassis.local.places import CHECKOUT, STATE, make_directory
 from chassis.local.processes import ProcessIdentity, StartError, last_lines, port_is_free, spawn, wait_until
 from chassis.local.report import TerminalReport
+from chassis.local.sandbox import is_sandbox_key, sandbox_address
 from chassis.local.supervisor import GATEWAY, SERVICE_PATIENCE, StoppedError, Supervisor, ask_ready
 from chassis.settings import Settings, SettingsError
 
@@ -45,6 +46,7 @@ def up(port: int, with_demo: bool) -> None:
         if not first:
             _say_already_up(report.console)
             return
+        _stop_remnants(STATE)
         supervisor = Supervisor(
             STATE,
             NAME,
@@ -55,7 +57,6 @@ def up(port: int, with_demo: bool) -> None:
             amqp_uri=os.environ.get("AMQP_URI"),
         )
         _check(Settings.from_environment(supervisor.environment()), port, with_demo)
-        _stop_remnants(STATE)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: supervisor.ask_to_stop())
         try:
@@ -63,7 +64,7 @@ def up(port: int, with_demo: bool) -> None:
                 supervisor.start()
                 if with_demo:
                     _load_demo_once(supervisor, report)
-            _print_welcome(report.console, supervisor.base_url, with_demo)
+            _print_welcome(report.console, supervisor.base_url, supervisor.sandbox_url, with_demo)
             supervisor.complete = True
             supervisor.save()
             supervisor.watch()
@@ -207,18 +208,23 @@ def _infrastructure(state: Path, name: str) -> Infrastructure:
 
 def _academy_environment() -> dict[str, str]:
     infrastructure = _infrastructure(STATE, NAME)
+    keys = kept_keys(STATE)
     return {
         **os.environ,
         "DATABASE_URL": infrastructure.database_url,
         "AMQP_URI": infrastructure.amqp_uri,
         "PUBLIC_URL": os.environ.get("PUBLIC_URL") or _kept().get("base_url", Settings.public_url),
-        **kept_keys(STATE),
+        **(sandbox_address(STATE) if is_sandbox_key(keys.get("STRIPE_API_KEY", "")) else {}),
+        **keys,
     }
 
 
 def _check(settings: Settings, port: int, with_demo: bool) -> None:
     if with_demo and settings.environment == "production":
         raise SettingsError("A production academy takes no demo data: ./tanka up --no-demo")
+    for name in ("stripe_api_key", "stripe_webhook_secret"):
+        if settings.environment == "production" and not getattr(settings, name):
+            raise SettingsError(f"{name.upper()} must be set in production: the sandbox takes no real payments.")
     if not port_is_free(port):
         other = next(candidate for candidate in range(port + 1, 65536) if port_is_free(candidate))
         raise StartError(f"Port {port} is taken by another program. Try another: ./tanka up --port {other}")
@@ -286,9 +292,12 @@ def _say_already_up(console: Console) -> None:
     console.print(f"The academy is up already: {_kept().get('base_url', 'it is just starting')}")
 
 
-def _print_welcome(console: Console, base_url: str, with_demo: bool) -> None:
+def _print_welcome(console: Console, base_url: str, sandbox_url: str | None, with_demo: bool) -> None:
     console.print(f"\n[bold]TankaAcademy is ready:[/] {base_url}")
     console.print(f"  documentation  {base_url}/docs")
+    if sandbox_url is not None:
+        console.print(f"  payments       {sandbox_url}")
+        console.print(f"  {'':<14} [yellow]a sandbox: no real money[/]")
     if with_demo:
         _print_accounts(console)
     console.print("Ctrl-C stops it, or ./tanka down.")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,12 @@ from chassis.local.infrastructure import Infrastructure, write_private
 from chassis.local.places import CHECKOUT, make_directory
 from chassis.local.processes import ProcessIdentity, StartError, free_ports, last_lines, spawn, wait_until
 from chassis.local.report import Report
+from chassis.local.sandbox import SANDBOX, base_of, is_sandbox_key, settle_sandbox_port
 
 GATEWAY = "gateway"
+NOT_FORKED = (GATEWAY, SANDBOX)
+"""Processes of their own; all others are forked by the services' parent."""
+
 READY_PATIENCE = 60.0
 GATEWAY_PATIENCE = 15.0
 SERVICE_PATIENCE = 25.0
@@ -179,17 +183,17 @@ class Supervisor:
         self._runner = runner
         self._gateway_command = gateway
         self._migrates = migrate
-        self._gateway_process: subprocess.Popen[bytes] | None = None
+        self._own_processes: dict[str, subprocess.Popen[bytes]] = {}
         self._nursery: Nursery | None = None
         self._stopping = threading.Event()
         self._turn = threading.RLock()
         self._repairs = ThreadPoolExecutor(2)
         self._repairing: dict[str, Future[None]] = {}
         names = (*(service_names() if services is None else services), GATEWAY)
-        self.members = {
-            member: Member(member, private, self.logs / f"{member}.log")
-            for member, private in zip(names, _private_ports(len(names)), strict=True)
-        }
+        sells = is_sandbox_key(environment.get("STRIPE_API_KEY", ""))
+        ports = {SANDBOX: settle_sandbox_port(state)} if sells else {}
+        ports |= zip(names, _private_ports(len(names), ports.values()), strict=True)
+        self.members = {name: Member(name, port, self.logs / f"{name}.log") for name, port in ports.items()}
         for log in self.logs.glob("*.log"):
             if log.stat().st_size > LOG_LIMIT:
                 log.replace(log.with_suffix(".log.1"))
@@ -198,6 +202,11 @@ class Supervisor:
     def base_url(self) -> str:
         """The gateway's address."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def sandbox_url(self) -> str | None:
+        """The address of the sandbox that it sells in, if it does."""
+        return base_of(self.members[SANDBOX].port) if SANDBOX in self.members else None
 
     def environment(self) -> dict[str, str]:
         """Return what every process of the academy finds in its environment."""
@@ -208,7 +217,8 @@ class Supervisor:
             "PYTHONPATH": str(CHECKOUT),
             "PYTHONUNBUFFERED": "1",
         }
-        return {**os.environ, **ours, **self._extra}
+        stripe = {"STRIPE_API_BASE": self.sandbox_url} if self.sandbox_url else {}
+        return {**os.environ, **ours, **stripe, **self._extra}
 
     def start(self) -> None:
         """Start everything and return when all is ready; when something cannot: StartError, all stopped."""
@@ -246,21 +256,21 @@ class Supervisor:
             raise StoppedError
 
     def stop(self) -> None:
-        """Stop the gateway, then the services (they finish what they began), then the broker, then PostgreSQL."""
+        """Stop the gateway, the services (they finish what they began), the sandbox, the broker, then PostgreSQL."""
         self._stopping.set()
         self._repairs.shutdown(wait=True, cancel_futures=True)
         with self._turn:
             gateway = self.members[GATEWAY]
             if gateway.identity is not None:
                 gateway.identity.end(GATEWAY_PATIENCE)
-            if self._gateway_process is not None:
-                self._gateway_process.wait()
             if self._nursery is not None:
                 self._nursery.stop()
             for member in self.members.values():
                 if member.identity is not None:
                     member.identity.end(1)
                 member.identity, member.ready = None, False
+            for process in self._own_processes.values():
+                process.wait()
             self._nursery = None
             self.infrastructure.stop()
             (self.state / "academy.json").unlink(missing_ok=True)
@@ -373,11 +383,11 @@ class Supervisor:
         member.started = time.monotonic()
         member.ready = False
         member.restart_at = None
-        if member.name == GATEWAY:
-            own = {"GATEWAY_PORT": str(self.port), "GATEWAY_PRIVATE_PORT": str(member.port)}
-            command = list(self._gateway_command)
-            self._gateway_process = spawn(command, member.log, {**self.environment(), **own}, CHECKOUT)
-            pid = self._gateway_process.pid
+        if member.name in NOT_FORKED:
+            command, own = self._own_command(member)
+            process = spawn(command, member.log, {**self.environment(), **own}, CHECKOUT)
+            self._own_processes[member.name] = process
+            pid = process.pid
         else:
             assert self._nursery is not None
             pid = self._nursery.start(member, self.environment())
@@ -386,6 +396,14 @@ class Supervisor:
         except psutil.NoSuchProcess:
             member.identity = ProcessIdentity(pid, 0)
         self.save()
+
+    def _own_command(self, member: Member) -> tuple[list[str], dict[str, str]]:
+        """Return the command of a process that is not forked, and what only its environment has."""
+        if member.name == GATEWAY:
+            ports = {"GATEWAY_PORT": str(self.port), "GATEWAY_PRIVATE_PORT": str(member.port)}
+            return list(self._gateway_command), ports
+        command = [sys.executable, "-m", "demo.sandbox", "--port", str(member.port), "--state"]
+        return [*command, str(self.state / SANDBOX)], {"SANDBOX_WEBHOOK_URL": f"{self.base_url}/v1/webhooks/stripe"}
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_PATIENCE
@@ -426,7 +444,7 @@ class Supervisor:
             return
         self.report.trouble("the services' parent process ended; starting it and the services again")
         for member in self.members.values():
-            if member.name != GATEWAY and member.identity is not None:
+            if member.name not in NOT_FORKED and member.identity is not None:
                 member.identity.end(SERVICE_PATIENCE)
         self._nursery = None
         try:
@@ -468,8 +486,8 @@ class Supervisor:
     def _end_of(self, member: Member) -> str:
         """Return how the member's process ended, as the rest of a sentence."""
         status: int | None = None
-        if member.name == GATEWAY and self._gateway_process is not None:
-            status = self._gateway_process.poll()
+        if member.name in self._own_processes:
+            status = self._own_processes[member.name].poll()
         elif self._nursery is not None and member.identity is not None:
             status = self._nursery.statuses.get(member.identity.pid)
         if status is None:
@@ -496,11 +514,11 @@ def ask_ready(port: int, patience: float = 0.5) -> str | None:
         connection.close()
 
 
-def _private_ports(count: int) -> list[int]:
+def _private_ports(count: int, taken: Iterable[int]) -> list[int]:
     """Return free ports, the last with room behind it: each of the gateway's workers takes the next one."""
     while True:
         *others, last = free_ports(count)
-        if not any(last <= port <= last + GATEWAY_PORTS for port in others):
+        if not any(last <= port <= last + GATEWAY_PORTS for port in (*others, *taken)) and not {*others} & {*taken}:
             return [*others, last]
 
 

@@ -27,9 +27,10 @@ class Checkout:
 
     path: Path
 
-    def tanka(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end."""
-        environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "PYTHONPATH")}
+    def tanka(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end, with `more` in its environment."""
+        left_out = ("DATABASE_URL", "PYTHONPATH", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE")
+        environment = {name: value for name, value in os.environ.items() if name not in left_out} | more
         return subprocess.run(
             [sys.executable, "-m", "chassis.local.cli", *arguments],
             cwd=self.path,
@@ -106,8 +107,29 @@ def test_the_settings_show_no_secret(checkout: Checkout) -> None:
     printed = checkout.tanka("settings").stdout
     keys = json.loads((checkout.path / ".tanka/keys.json").read_text())
 
-    assert "JWT_SIGNING_KEY       set" in printed
+    assert _table(printed)["JWT_SIGNING_KEY"] == "set"
     assert keys["JWT_SIGNING_KEY"].splitlines()[1] not in printed
+    assert keys["STRIPE_API_KEY"].startswith("sk_test_sandbox_")
+    assert keys["STRIPE_API_KEY"] not in printed
+    assert keys["STRIPE_WEBHOOK_SECRET"] not in printed
+
+
+def test_the_operators_key_is_used_and_the_sandboxs_is_not(checkout: Checkout) -> None:
+    settings = _table(checkout.tanka("settings", STRIPE_API_KEY="rk_test_operator").stdout)
+
+    assert (settings["STRIPE_API_KEY"], settings["STRIPE_WEBHOOK_SECRET"]) == ("set", "not set")
+    assert settings["STRIPE_API_BASE"] == "https://api.stripe.com"
+
+
+def test_production_without_stripe_does_not_start_and_says_so(checkout: Checkout) -> None:
+    production = {"ENVIRONMENT": "production", "STRIPE_API_KEY": "sk_live_invented"}
+
+    for given, missing in (({"ENVIRONMENT": "production"}, "STRIPE_API_KEY"), (production, "STRIPE_WEBHOOK_SECRET")):
+        done = checkout.tanka("up", "--no-demo", **given)
+
+        assert done.returncode == 1
+        assert f"{missing} must be set in production" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_it_goes_up_serves_says_so_and_goes_down_without_a_trace(checkout: Checkout) -> None:
@@ -124,7 +146,8 @@ def test_it_goes_up_serves_says_so_and_goes_down_without_a_trace(checkout: Check
     assert up.returncode == 0, up.stdout + up.stderr
     assert f"TankaAcademy is ready: http://127.0.0.1:{port}" in up.stdout
     assert again.stdout == f"The academy is up already: http://127.0.0.1:{port}\n"
-    for name in ("PostgreSQL", "RabbitMQ", "catalog", "gateway"):
+    assert "a sandbox: no real money" in up.stdout
+    for name in ("PostgreSQL", "RabbitMQ", "catalog", "gateway", "sandbox"):
         assert name in status.stdout
     assert max(len(line) for line in (up.stdout + status.stdout).splitlines()) <= 60
     assert courses["items"] == []
@@ -144,3 +167,9 @@ def test_what_a_killed_supervisor_leaves_is_ended_by_down(checkout: Checkout) ->
     checkout.tanka("down")
 
     assert wait_until(lambda: not [process for process in processes if process.alive()], 10)
+
+
+def _table(printed: str) -> dict[str, str]:
+    """The names and values of a printed table."""
+    rows = (line.split(maxsplit=1) for line in printed.splitlines())
+    return {row[0]: row[1].strip() for row in rows if len(row) == 2}

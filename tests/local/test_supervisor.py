@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,14 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+import stripe
 
 from chassis.local import rabbitmq
 from chassis.local.places import CHECKOUT
 from chassis.local.processes import ProcessIdentity, StartError, free_ports, wait_until
-from chassis.local.supervisor import ask_ready
+from chassis.local.report import Report
+from chassis.local.sandbox import make_sandbox_keys, sandbox_address, settle_sandbox_port
+from chassis.local.supervisor import Supervisor, ask_ready
 from tests.academy import AcademyUnderTest
 
 STAND_INS: dict[str, Any] = {
@@ -25,21 +29,21 @@ STAND_INS: dict[str, Any] = {
 }
 
 
-def _academy(*services: str, **environment: str) -> AcademyUnderTest:
-    return AcademyUnderTest(environment, services=services, **STAND_INS)
+def _academy(*services: str, sandbox: bool = False, **environment: str) -> AcademyUnderTest:
+    return AcademyUnderTest(environment, services=services, sandbox=sandbox, **STAND_INS)
 
 
 @pytest.fixture(scope="module")
 def academy() -> Iterator[AcademyUnderTest]:
-    with _academy("calm", "lively") as academy:
+    with _academy("calm", "lively", sandbox=True) as academy:
         yield academy
 
 
 def test_every_process_is_ready_and_a_process_of_its_own(academy: AcademyUnderTest) -> None:
-    names = ("calm", "lively", "gateway")
+    names = ("calm", "lively", "gateway", "sandbox")
 
-    assert [ask_ready(academy.private_port(name)) for name in names] == [None, None, None]
-    assert len({academy.pid(name) for name in names}) == 3
+    assert [ask_ready(academy.private_port(name)) for name in names] == [None] * 4
+    assert len({academy.pid(name) for name in names}) == 4
 
 
 def test_its_servers_listen_on_loopback_only(academy: AcademyUnderTest) -> None:
@@ -48,13 +52,12 @@ def test_its_servers_listen_on_loopback_only(academy: AcademyUnderTest) -> None:
 
     listening = [
         connection.laddr.ip
-        for identity in servers
-        if identity is not None
-        for connection in psutil.Process(identity.pid).net_connections()
+        for pid in [academy.pid("sandbox"), *(identity.pid for identity in servers if identity is not None)]
+        for connection in psutil.Process(pid).net_connections()
         if connection.status == psutil.CONN_LISTEN
     ]
 
-    assert len(listening) >= 3
+    assert len(listening) >= 4
     assert set(listening) == {"127.0.0.1"}
 
 
@@ -78,6 +81,55 @@ def test_a_killed_gateway_is_started_again(academy: AcademyUnderTest) -> None:
     academy.wait_until_ready("gateway")
 
     assert academy.pid("gateway") != before
+
+
+def test_a_killed_sandbox_is_started_again_where_it_was_with_what_it_had(academy: AcademyUnderTest) -> None:
+    before, url = academy.pid("sandbox"), academy.sandbox_url
+    client = stripe.StripeClient(
+        academy.settings.stripe_api_key, base_addresses={"api": academy.settings.stripe_api_base}
+    )
+    price = {"currency": "eur", "unit_amount": 4900, "product_data": {"name": "Cours"}}
+    wanted = {"mode": "payment", "success_url": url, "line_items": [{"quantity": 1, "price_data": price}]}
+    page = client.v1.checkout.sessions.create(wanted)
+
+    academy.kill("sandbox", signal.SIGKILL)
+    wait_until(lambda: academy.pid("sandbox") != before, 10)
+    academy.wait_until_ready("sandbox")
+
+    assert academy.sandbox_url == url == academy.settings.stripe_api_base
+    assert client.v1.checkout.sessions.retrieve(page.id).url == page.url
+
+
+def test_the_sandbox_stays_away_until_released(academy: AcademyUnderTest) -> None:
+    academy.hold("sandbox")
+
+    assert ask_ready(academy.private_port("sandbox")) == "it does not answer"
+    academy.release("sandbox")
+    assert ask_ready(academy.private_port("sandbox")) is None
+    assert academy.sandbox.events() == []
+
+
+def test_an_academy_that_sells_elsewhere_has_no_sandbox(tmp_path: Path) -> None:
+    with_key, without = {"STRIPE_API_KEY": "sk_test_of_an_operator"}, make_sandbox_keys()
+
+    elsewhere = Supervisor(tmp_path, "test-elsewhere", 8000, Report(), with_key, services=("calm",))
+    here = Supervisor(tmp_path, "test-here", 8000, Report(), without, services=("calm",))
+
+    assert list(elsewhere.members) == ["calm", "gateway"]
+    assert list(here.members) == ["sandbox", "calm", "gateway"]
+    assert here.environment()["STRIPE_API_BASE"] == here.sandbox_url
+
+
+def test_the_sandbox_keeps_its_port_unless_somebody_has_taken_it(tmp_path: Path) -> None:
+    port = settle_sandbox_port(tmp_path)
+
+    again = settle_sandbox_port(tmp_path)
+    with socket.create_server(("127.0.0.1", port)):
+        other = settle_sandbox_port(tmp_path)
+
+    assert again == port
+    assert other != port
+    assert sandbox_address(tmp_path) == {"STRIPE_API_BASE": f"http://127.0.0.1:{other}"}
 
 
 def test_a_silent_process_is_left_alone(academy: AcademyUnderTest) -> None:

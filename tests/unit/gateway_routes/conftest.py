@@ -307,7 +307,7 @@ class FakeAcademy:
 
     def create_ref(self, instructor_id: UUID, target: str) -> Any:
         if not target.startswith("/"):
-            raise Invalid(errors=(FieldError("/target", "front-path"),))
+            raise Invalid(errors=(FieldError("/target", "bad-target"),))
         return self._ref(target)
 
     def get_refs(self, instructor_id: UUID, limit: int, cursor: str | None) -> Any:
