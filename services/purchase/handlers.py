@@ -34,6 +34,9 @@ from services.purchase.tables import entitlements, orders, refund_requests, stri
 UNANSWERED = timedelta(seconds=10)
 """A refund that Stripe was asked for so long ago without an answer is asked for again."""
 
+RECEIPT_EXPECTED = timedelta(days=3)
+"""Stripe makes a receipt with the payment; one that it has not made by then it will not make."""
+
 AT_ONCE = 20
 
 _log = telemetry.get_logger("purchase")
@@ -359,17 +362,19 @@ def settle(database: Database, payments: Payments, now: datetime) -> None:
             unit_of_work.connection, queries.REFUND_UNDER_WAY & (refund_requests.c.requested_at < now - UNANSWERED)
         )
     with database.single_statement() as unit_of_work:
-        without = queries.payments_without_receipt(unit_of_work.connection, AT_ONCE)
+        without = queries.payments_without_receipt(unit_of_work.connection, now - RECEIPT_EXPECTED, AT_ONCE)
     with suppress(Unavailable):
         for request in unanswered:
             with suppress(Conflict):
                 _send_refund(database, payments, request)
         for order_id, payment_intent_id in without:
-            url = payments.receipt_url(payment_intent_id)
-            with database.single_statement() as unit_of_work:
-                unit_of_work.connection.execute(
-                    update(orders).where(orders.c.order_id == order_id).values(receipt_url=url)
-                )
+            with suppress(Refused):
+                _keep_receipt(database, order_id, payments.receipt_url(payment_intent_id))
+
+
+def _keep_receipt(database: Database, order_id: UUID, url: str | None) -> None:
+    with database.single_statement() as unit_of_work:
+        unit_of_work.connection.execute(update(orders).where(orders.c.order_id == order_id).values(receipt_url=url))
 
 
 def grant_course(

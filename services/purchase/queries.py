@@ -260,12 +260,12 @@ def requested(connection: Connection, order_id: UUID) -> int:
     )
 
 
-def payments_without_receipt(connection: Connection, limit: int) -> Sequence[tuple[UUID, str]]:
-    """Orders that were paid, the latest first, whose receipt is not known, with their payments."""
+def payments_without_receipt(connection: Connection, since: datetime, limit: int) -> Sequence[tuple[UUID, str]]:
+    """Orders that were paid since, the latest first, whose receipt is not known, with their payments."""
     rows = connection.execute(
         select(orders.c.order_id, payments.c.payment_intent_id)
         .join(payments, payments.c.order_id == orders.c.order_id)
-        .where(orders.c.paid_at.is_not(None), orders.c.receipt_url.is_(None))
+        .where(orders.c.paid_at > since, orders.c.receipt_url.is_(None))
         .order_by(orders.c.paid_at.desc())
         .limit(limit)
     )

@@ -23,7 +23,7 @@ from contracts.events.purchase import EntitlementChanged, OrderChargedBack, Orde
 from services.purchase import handlers, queries
 from services.purchase.courses import Courses, keep_courses
 from services.purchase.handlers import Checkout, Wanted
-from services.purchase.payments import KeyUsed, OrderToPay, Page
+from services.purchase.payments import KeyUsed, OrderToPay, Page, Refused
 from services.purchase.stripe_events import DisputeHeard, RefundHeard, SessionHeard
 
 T = TypeVar("T")
@@ -78,6 +78,7 @@ class FakeStripe:
         self.paid_on: set[str] = set()
         self.refunded: dict[str, tuple[str, int]] = {}
         self.receipts: dict[str, str] = {}
+        self.without_receipt: set[str] = set()
         self.sessions_there: list[SessionHeard] = []
         self.refunds_there: list[RefundHeard] = []
         self.disputes_there: list[DisputeHeard] = []
@@ -116,6 +117,8 @@ class FakeStripe:
 
     def receipt_url(self, payment_intent_id: str) -> str | None:
         self._ask("receipt_url")
+        if payment_intent_id in self.without_receipt:
+            raise Refused("resource_missing")
         return self.receipts.get(payment_intent_id)
 
     def sessions(self, since: datetime, after: str | None) -> tuple[Sequence[SessionHeard], str | None]:

@@ -144,3 +144,21 @@ def test_the_receipt_comes_as_soon_as_stripe_has_it(shop: Shop) -> None:
 
     assert [order.receipt_url for order in shop.orders_of(ber)] == ["https://pay.example/receipt"]
     assert shop.stripe.asked["receipt_url"] == 2
+
+
+def test_a_receipt_that_stripe_does_not_have_keeps_no_other_from_coming(shop: Shop) -> None:
+    ber = uuid4()
+    lost, good = (shop.bought(ber, shop.publish(course()), NOON + timedelta(minutes=n)) for n in (1, 0))
+    shop.stripe.receipts[intent_of(good)] = "https://pay.example/receipt"
+    shop.stripe.without_receipt.add(intent_of(lost))
+
+    shop.settle()
+
+    assert {order.id: order.receipt_url for order in shop.orders_of(ber)} == {
+        lost: None,
+        good: "https://pay.example/receipt",
+    }
+    shop.now = NOON + timedelta(days=4)
+    asked = shop.stripe.asked["receipt_url"]
+    shop.settle()
+    assert shop.stripe.asked["receipt_url"] == asked
