@@ -158,8 +158,9 @@ class StripePayments:
         try:
             with _asking():
                 self._stripe.v1.checkout.sessions.expire(session_id)
-        except Refused:
-            return False
+        except Refused as refused:
+            # nobody can pay on a page that is not there
+            return str(refused) == "resource_missing"
         return True
 
     def refund(self, payment_intent_id: str, amount: int, order_id: UUID, key: str) -> str:

@@ -97,6 +97,7 @@ def test_a_page_is_closed_unless_it_was_paid(sandbox: SandboxProcess, stripe: St
     assert stripe.close_page(open_one.session_id)
     assert not stripe.close_page(paid_one.session_id)
     assert not stripe.close_page(open_one.session_id)
+    assert stripe.close_page("cs_test_of_another_account")
 
 
 def test_a_refund_is_made_once_for_a_key_and_never_of_more_than_there_is(
