@@ -32,6 +32,7 @@ def writes(course: Course) -> dict[str, tuple[str, str]]:
         "quiz": ("PUT", f"/chapters/{course.chapters[0]}/quiz"),
         "position": ("PUT", f"/lessons/{course.lessons[0]}/position"),
         "checkout": ("POST", f"/courses/{course.id}/checkout"),
+        "link": ("POST", "/instructors/me/refs"),
         "register": ("POST", "/auth/register"),
         "me": ("PATCH", "/me"),
     }
@@ -76,7 +77,7 @@ def assert_is_problem(answer: httpx.Response, *statuses: int) -> None:
 )
 @pytest.mark.parametrize(
     "kind",
-    ["new course", "changes", "order", "new lesson", "quiz", "position", "checkout", "register", "me"],
+    ["new course", "changes", "order", "new lesson", "quiz", "position", "checkout", "link", "register", "me"],
 )
 def test_a_body_that_is_none_is_refused(
     kind: str, body: bytes, status: int | tuple[int, ...], writes: dict[str, tuple[str, str]], instructor: Visitor
@@ -154,9 +155,63 @@ def test_a_path_to_nothing_is_not_there(path: str, student: Visitor) -> None:
         "nothing=1",
     ],
 )
-@pytest.mark.parametrize("path", ["/courses", "/me/ledger", "/me/enrollments", "/instructors/me/courses"])
+@pytest.mark.parametrize(
+    "path",
+    ["/courses", "/me/ledger", "/me/enrollments", "/me/orders", "/instructors/me/courses", "/instructors/me/refs"],
+)
 def test_a_query_that_cannot_be_is_refused(path: str, query: str, instructor: Visitor) -> None:
     assert_is_problem(instructor.get(f"{path}?{query}"), 422)
+
+
+@pytest.mark.parametrize(
+    "query", ["status=lost", "refund_due=perhaps", "user_id=7", "user_id=", "cursor=W10=", "cursor=bnVsbA", "ref=x"]
+)
+def test_orders_that_cannot_be_are_not_looked_for(query: str, admin: Visitor) -> None:
+    assert_is_problem(admin.get(f"/admin/orders?{query}"), 422)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from=",
+        "from=2026-02-30",
+        "from=0000-00-00",
+        "from=20261125",
+        "from=2026-W47-3",
+        "from=%D9%A2%D9%A0%D9%A2%D9%A6-11-25",
+        "from=2026-11-25T00:00:00Z",
+        "to=%00",
+        "from=2026-11-02&to=2026-11-01",
+        "from=0001-01-01&to=9999-12-31",
+        "day=2026-11-25",
+    ],
+)
+def test_a_range_of_days_that_cannot_be_is_refused(query: str, course: Course, instructor: Visitor) -> None:
+    for path in ("/instructors/me/stats", f"/courses/{course.id}/performance"):
+        assert_is_problem(instructor.get(f"{path}?{query}"), 422)
+
+
+@pytest.mark.parametrize(
+    "query", ["from=9999-12-31", "to=0001-01-01", "to=9999-12-31", "from=0001-01-01&to=0001-01-01", "from=2026-11-25"]
+)
+def test_days_at_the_ends_of_time_are_days(query: str, course: Course, instructor: Visitor) -> None:
+    for path in ("/instructors/me/stats", f"/courses/{course.id}/performance"):
+        assert instructor.get(f"{path}?{query}").status_code == 200, path
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"\xff\xfe", b"\xed\xa0\x80", b'{"id": "evt_1\0"}', DEEP],
+    ids=lambda body: repr(body[:16]),
+)
+@pytest.mark.parametrize("signature", [None, b"", b"t=1,v1=00", b"t=,v1=", b"t=" + b"9" * 400 + b",v1=0", b"v1=\xff"])
+def test_an_event_that_stripe_did_not_sign_is_refused(body: bytes, signature: bytes | None, anonymous: Visitor) -> None:
+    headers = {} if signature is None else {"Stripe-Signature": signature}
+    assert_is_problem(anonymous.ask("POST", "/webhooks/stripe", content=body, headers=headers), 400)
+
+
+def test_an_event_larger_than_any_of_stripe_is_refused(anonymous: Visitor) -> None:
+    assert_is_problem(anonymous.ask("POST", "/webhooks/stripe", content=b" " * 1_100_000), 413)
 
 
 @pytest.mark.parametrize(

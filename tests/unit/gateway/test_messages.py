@@ -94,6 +94,14 @@ def test_both_languages_have_the_same_messages_with_the_same_parameters() -> Non
         assert set(re.findall(r"\{\w+\}", french[message])) == set(re.findall(r"\{\w+\}", english[message])), message
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_message_is_written_twice(language: Language) -> None:
+    written = (ROOT / "gateway/locales" / language / "LC_MESSAGES/gateway.po").read_text(encoding="utf-8")
+    ids = re.findall(r'^msgid "(.+)"$', written, re.MULTILINE)
+
+    assert sorted(ids) == sorted(set(ids))
+
+
 def test_french_breaks_no_line_before_its_punctuation() -> None:
     assert [text for text in catalogue("fr").values() if re.search(r" [:;!?»]|« |n° ", text)] == []
 

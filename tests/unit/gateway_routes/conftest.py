@@ -278,7 +278,7 @@ class FakeAcademy:
         return amounts | {"others": []}
 
     def get_instructor_stats(self, instructor_id: UUID, from_date: str | None, to_date: str | None) -> Any:
-        net = {"amount": 8795, "currency": "EUR"}
+        net, lost = {"amount": 8795, "currency": "EUR"}, {"amount": -1005, "currency": "EUR"}
         course = {"course_id": str(self.course_id), "title": self.title, "sales": 2, "net": net, "students": 2}
         return {
             "time_zone": "Europe/Paris",
@@ -286,7 +286,10 @@ class FakeAcademy:
             "students": 2,
             "sales": 2,
             "courses": [course | {"completion_rate": 0.5, "rank": 1}],
-            "daily": [{"date": "2026-11-25", "sales": 2, "net": net, "new_students": 2, "lessons_completed": 7}],
+            "daily": [
+                {"date": "2026-11-25", "sales": 2, "net": net, "new_students": 2, "lessons_completed": 7},
+                {"date": "2026-11-26", "sales": 0, "net": lost, "new_students": 0, "lessons_completed": 0},
+            ],
             "refs": [{"ref": "video-42", "registrations": 3, "sales": 1, "net": net}],
         }
 

@@ -57,6 +57,7 @@ def test_the_days_come_as_a_spreadsheet_in_the_language_asked_for(author: Visito
     assert rows_of(french.text) == [
         ["Jour", "Ventes", "Revenu net", "Devise", "Nouveaux élèves", "Leçons terminées"],
         ["2026-11-25", "2", "87.95", "EUR", "2", "7"],
+        ["2026-11-26", "0", "-10.05", "EUR", "0", "0"],
     ]
     assert rows_of(english.text)[0][0] == "Day"
 

@@ -223,7 +223,38 @@ def test_while_progress_is_silent_only_what_needs_it_is_unavailable(
     assert holder.get(f"/lessons/{academy.lesson_id}").status_code == 503
     academy.free_preview = True
     academy.lesson_id = uuid4()
-    assert student.get(f"/lessons/{academy.lesson_id}").status_code == 200, "a free preview needs nobody's leave"
+    for path in (f"/lessons/{academy.lesson_id}", f"/lessons/{academy.lesson_id}/transcript"):
+        assert student.get(path).status_code == 200, "a free preview needs nobody's leave"
+
+
+@pytest.mark.parametrize("who", ["student", "holder", "author"])
+def test_while_access_cannot_be_told_a_chapter_is_as_for_visitors(
+    who: str, academy: FakeAcademy, anonymous: Visitor, request: pytest.FixtureRequest
+) -> None:
+    visitor: Visitor = request.getfixturevalue(who)
+    path = f"/chapters/{academy.chapter_id}"
+    academy.silent = {"progress"}
+
+    given = visitor.get(path)
+
+    assert (given.status_code, given.data) == (200, anonymous.get(path).data)
+    assert b"secret" not in given.data
+    assert given.headers["Cache-Control"] == "private, no-cache"
+    academy.silent = set()
+    again = visitor.get(path, headers={"If-None-Match": given.headers["ETag"]})
+    assert (b"secret" in again.data) == (who != "student"), "what was given meanwhile does not stay"
+
+
+@pytest.mark.parametrize("status", ["unpublished", "archived"])
+def test_while_access_cannot_be_told_nobody_hears_that_their_chapter_is_not_there(
+    status: str, academy: FakeAcademy, holder: Visitor, anonymous: Visitor
+) -> None:
+    academy.status = status
+    path = f"/chapters/{academy.chapter_id}"
+    academy.silent = {"progress"}
+
+    assert holder.get(path).status_code == 503
+    assert anonymous.get(path).status_code == 404
 
 
 def test_a_transcript_is_a_text_file_and_nothing_else(academy: FakeAcademy, author: Visitor) -> None:
