@@ -6,6 +6,7 @@ is under way when the connection breaks ends at once in `Unavailable`.
 
 import threading
 import time
+from collections import defaultdict
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from kombu import Connection
 from kombu.transport.pyamqp import Channel
 
 from chassis import telemetry
+from chassis.breaker import Breaker
 from chassis.bus.broker import POLL, connect, establish, rpc_exchange
 from chassis.bus.publisher import send
 from chassis.bus.reading import read_alone
@@ -24,6 +26,13 @@ from contracts.topology import RPC_EXCHANGE
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 RETRY = 0.2
+
+SILENCES = 5
+"""So many in a row, and a service is left alone."""
+REST = 1.0
+"""Seconds until it is tried again."""
+PROVES_SILENCE = 0.4
+"""Seconds that must have been waited for an answer, at least."""
 
 _log = telemetry.get_logger("rpc-client")
 _encode = msgspec.json.Encoder().encode
@@ -45,13 +54,20 @@ class Caller(Protocol):
 
 
 class RpcClient:
-    """Calls services; all threads of a process share one. It connects with the first call and again when it must."""
+    """Calls services; all threads of a process share one. It connects with the first call and again when it must.
 
-    def __init__(self, amqp_uri: str, *, prefix: str = "", deadline: float = 2.0) -> None:
+    With `breakers` a service that was silent several times in a row is "unavailable" at once for a while: whoever waits
+    for it keeps others waiting who do not need it.
+    """
+
+    def __init__(self, amqp_uri: str, *, prefix: str = "", deadline: float = 2.0, breakers: bool = False) -> None:
         self._amqp_uri = amqp_uri
         self._prefix = prefix
         self._exchange = prefix + RPC_EXCHANGE
         self._deadline = deadline
+        self._breakers: defaultdict[str, Breaker] | None = None
+        if breakers:
+            self._breakers = defaultdict(lambda: Breaker(threshold=SILENCES, rest=REST, clock=time.monotonic))
         self._slots: dict[str, SimpleQueue[Any]] = {}
         self._ids = count(1)
         self._channel: Channel | None = None
@@ -71,7 +87,7 @@ class RpcClient:
         began = time.perf_counter()
         outcome = "ok"
         try:
-            reply = _decode(self._ask(service, method, seconds, arguments))
+            reply = _decode(self._ask_unless_silent(service, method, seconds, arguments))
             if reply.error is not None:
                 outcome = reply.error.problem
                 raise from_body(reply.error)
@@ -87,6 +103,23 @@ class RpcClient:
         self._stopping.set()
         if self._reader is not None:
             self._reader.join(timeout=2 * POLL)
+
+    def _ask_unless_silent(self, service: str, method: str, seconds: float, arguments: dict[str, Any]) -> bytes:
+        if self._breakers is None:
+            return self._ask(service, method, seconds, arguments)
+        breaker = self._breakers[service]
+        if breaker.wait() > 0:
+            raise _silence(service, "it was silent lately")
+        began = time.monotonic()
+        try:
+            answer = self._ask(service, method, seconds, arguments)
+        except Unavailable:
+            # a broken connection, or a wait of no time, proves nothing
+            if time.monotonic() - began >= PROVES_SILENCE:
+                breaker.silent()
+            raise
+        breaker.answered()
+        return answer
 
     def _ask(self, service: str, method: str, seconds: float, arguments: dict[str, Any]) -> bytes:
         if seconds <= 0:

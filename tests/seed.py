@@ -38,6 +38,8 @@ def sow(settings: Settings, rpc: RpcClient, *, students: int, lessons: int, pric
     people = _register(settings, students, now())
     for user_id in people if price == 0 else ():
         rpc.call("purchase", "create_checkout", user_id=str(user_id), course_id=course)
+        # once progress has said so it knows the course and the right, whatever is held down next
+        rpc.call("progress", "check_course_access", user_id=str(user_id), course_id=course)
     return Seed(UUID(course), [UUID(lesson["id"]) for lesson in made], people)
 
 

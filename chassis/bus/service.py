@@ -16,7 +16,9 @@ class Resources:
     def __init__(self, settings: Settings, service: str) -> None:
         self.settings = settings
         self.database = Database(settings.database_url_for(service), pool_size=settings.database_pool_size)
-        self.rpc = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, deadline=settings.rpc_deadline)
+        self.rpc = RpcClient(
+            settings.amqp_uri, prefix=settings.bus_prefix, deadline=settings.rpc_deadline, breakers=True
+        )
         self.relay = Relay(self.database, settings)
         self.consumers: list[DrainingConsumer] = []
         self.started = False

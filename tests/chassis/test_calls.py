@@ -63,6 +63,26 @@ def test_a_call_of_a_service_that_does_not_exist_ends_at_its_deadline(shared_spe
     assert time.monotonic() - began < 0.5
 
 
+def test_who_was_silent_several_times_is_left_alone_for_a_while_and_nobody_else(shared_specimen: Specimen) -> None:
+    settings = shared_specimen.settings
+    client = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, breakers=True)
+
+    def seconds_of(deadline: float) -> float:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            client.call("nobody", "echo", deadline=deadline)
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(5) as threads:
+        assert min(threads.map(seconds_of, [0.5] * 5)) >= 0.5
+    assert seconds_of(0.5) < 0.1
+    assert client.call("specimen", "echo", value=1) == 1
+    # after the rest it is asked again, once
+    assert wait_until(lambda: seconds_of(0.5) >= 0.5, 5)
+    assert seconds_of(0.5) < 0.1
+    client.stop()
+
+
 def test_a_call_without_time_left_ends_at_once_and_disturbs_no_other(shared_specimen: Specimen) -> None:
     with ThreadPoolExecutor(1) as threads:
         other = threads.submit(shared_specimen.rpc.call, "specimen", "sleep", seconds=0.5)

@@ -12,9 +12,10 @@ from tests.system.conftest import Course, Visitor, eventually
 
 
 def enrolled(new_student: Callable[[], Visitor], course: Course) -> Visitor:
-    """A new student of the course."""
+    """A new student of the course, whom progress knows as such."""
     student = new_student()
     student.done("POST", f"/courses/{course.id}/checkout", {}, 201)
+    assert student.done("GET", f"/courses/{course.id}/access")["has_access"]
     return student
 
 
