@@ -1,6 +1,6 @@
 """Finishing lessons and courses: the one hot statement, and the counter that says when a course is done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -149,11 +149,17 @@ class Finish:
     standing: Standing | None
 
 
-def enroll(connection: Connection, user_id: UUID, course_id: UUID, now: datetime) -> None:
-    """Make the student's row in a course, where missing; it is committed before the first lesson is finished."""
-    connection.execute(
-        insert(enrollments).values(user_id=user_id, course_id=course_id, started_at=now).on_conflict_do_nothing()
-    )
+def enroll(connection: Connection, students: Iterable[tuple[UUID, UUID, datetime]]) -> None:
+    """Make the rows of students in courses since then, where missing, in the order of their ids.
+
+    A row is committed before the student's first lesson in the course is finished.
+    """
+    rows = [
+        {"user_id": user_id, "course_id": course_id, "started_at": started_at}
+        for user_id, course_id, started_at in sorted(students)
+    ]
+    if rows:
+        connection.execute(insert(enrollments).values(rows).on_conflict_do_nothing())
 
 
 def finish_lesson(

@@ -77,6 +77,4 @@ def keep_entitlements(connection: Connection, heard: Iterable[tuple[EntitlementC
             where=entitlements.c.sequence < statement.excluded.sequence,
         )
     )
-    live = sorted((one.user_id, one.course_id, one.granted_at) for one, _ in newest.values() if one.live)
-    for user_id, course_id, granted_at in live:
-        enroll(connection, user_id, course_id, granted_at)
+    enroll(connection, [(one.user_id, one.course_id, one.granted_at) for one, _ in newest.values() if one.live])

@@ -115,9 +115,7 @@ def _allowed(
             raise _error(refusal or Refusal.NOT_THERE)
 
 
-def check_course_access(
-    database: Database, copies: Copies, user_id: UUID, course_id: UUID, role: str
-) -> CourseAccess:
+def check_course_access(database: Database, copies: Copies, user_id: UUID, course_id: UUID, role: str) -> CourseAccess:
     """Return whether someone may see a course that they may know of. Raises `NotFound`.
 
     Raises `Unavailable` while purchase is silent and our copy would say no.
@@ -235,7 +233,7 @@ def mark_lesson_as_completed(
     done = _allowed(find, refuse, *owners)
     if not done.enrolled:
         with database.single_statement() as unit_of_work:
-            enroll(unit_of_work.connection, user_id, done.course_id, now)
+            enroll(unit_of_work.connection, [(user_id, done.course_id, now)])
         done = _allowed(find, refuse, *owners)
     standing = done.standing
     if done.is_pending:

@@ -90,14 +90,9 @@ def _keep_course(connection: Connection, course: CourseChanged, sequence: int, l
         sequence=sequence,
         status=course.status,
         instructor_id=course.instructor_id,
-        price_amount=course.price.amount,
-        unlock_streak_days=course.unlock.streak_days if course.unlock else None,
         lesson_ids=lesson_ids,
     )
-    new = {
-        name: statement.excluded[name]
-        for name in ("sequence", "status", "instructor_id", "price_amount", "unlock_streak_days", "lesson_ids")
-    }
+    new = {name: statement.excluded[name] for name in ("sequence", "status", "instructor_id", "lesson_ids")}
     kept = connection.execute(
         statement.on_conflict_do_update(
             index_elements=["course_id"],

@@ -23,10 +23,18 @@ ACCESS = """
 """
 """Why `:user_id`, asking as `:role`, may see course `c`, if at all; authors and admins as such, whatever they own."""
 
+_HOW_FAR = """
+    left join enrollments n on n.user_id = :user_id and n.course_id = c.course_id
+    left join lateral (
+        select array_agg(lc.lesson_id::text) as lessons, array_agg(lc.completed_at) as instants
+        from lesson_completions lc where lc.user_id = :user_id and lc.course_id = c.course_id
+    ) f on true
+"""
+"""What `:user_id` has finished of course `c`."""
+
 _COURSE = text(
     f"""
-    select c.status, c.price_amount, c.unlock_streak_days, {ACCESS} as access
-    from course_copies c where c.course_id = :course_id
+    select c.status, {ACCESS} as access from course_copies c where c.course_id = :course_id
     """  # noqa: S608 (only the constant above)
 )
 
@@ -45,11 +53,7 @@ _PROGRESS = text(
     select c.status, {ACCESS} as access, c.lesson_ids::text[] as lesson_ids, n.completed_at,
         f.lessons as finished, f.instants as finished_at, p.lessons as positioned, p.seconds as positions
     from course_copies c
-    left join enrollments n on n.user_id = :user_id and n.course_id = c.course_id
-    left join lateral (
-        select array_agg(lc.lesson_id::text) as lessons, array_agg(lc.completed_at) as instants
-        from lesson_completions lc where lc.user_id = :user_id and lc.course_id = c.course_id
-    ) f on true
+    {_HOW_FAR}
     left join lateral (
         select array_agg(lp.lesson_id::text) as lessons, array_agg(lp.seconds) as seconds
         from positions lp where lp.user_id = :user_id and lp.course_id = c.course_id
@@ -70,15 +74,6 @@ _STANDING = text(
 )
 
 _LESSON_TITLE = text("select lesson_id, title, chapter_id from lesson_copies where lesson_id = :lesson_id")
-
-_HOW_FAR = """
-    left join enrollments n on n.user_id = :user_id and n.course_id = c.course_id
-    left join lateral (
-        select array_agg(lc.lesson_id::text) as lessons, array_agg(lc.completed_at) as instants
-        from lesson_completions lc where lc.user_id = :user_id and lc.course_id = c.course_id
-    ) f on true
-"""
-"""What `:user_id` has finished of course `c`."""
 
 _STANDINGS = text(
     f"""
@@ -177,11 +172,9 @@ class EnrollmentPage:
 
 @dataclass(frozen=True)
 class CourseFacts:
-    """What decides whether someone may know or take a course."""
+    """What decides whether someone may know of a course."""
 
     status: str
-    price_amount: int
-    unlock_streak_days: int | None
     access: str | None
 
 

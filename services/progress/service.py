@@ -52,9 +52,7 @@ class ProgressService(Service):
         self, user_id: UUID, lesson_id: UUID, role: Role = "student", time_zone: str = "UTC"
     ) -> handlers.FinishedLesson:
         """Finish a lesson, once however often it is asked."""
-        return handlers.mark_lesson_as_completed(
-            self.database, self.copies, user_id, lesson_id, role, time_zone, now()
-        )
+        return handlers.mark_lesson_as_completed(self.database, self.copies, user_id, lesson_id, role, time_zone, now())
 
     @rpc
     def set_lesson_position(

@@ -36,12 +36,9 @@ course_copies = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("status", Text, nullable=False),
     Column("instructor_id", Uuid, nullable=False),
-    Column("price_amount", BigInteger, nullable=False),
-    Column("unlock_streak_days", Integer),
     Column("lesson_ids", ARRAY(Uuid), nullable=False),
     Column("to_recount", Boolean, nullable=False, server_default=false()),
     CheckConstraint("status in ('draft', 'published', 'unpublished', 'archived', 'deleted')", "status"),
-    CheckConstraint("price_amount >= 0", "price"),
     Index("course_copies_to_recount", "course_id", postgresql_where=text("to_recount")),
 )
 """Catalog's courses as last heard of; a deleted one stays as a tombstone.

@@ -11,6 +11,7 @@ depends_on = "bus_0001"
 def upgrade() -> None:
     """Hand over what is there; from now on the table is a copy, and purchase holds what must be unique."""
     op.execute("drop index entitlements_one_free")
+    op.execute("alter table course_copies drop column price_amount, drop column unlock_streak_days")
     op.execute(
         """
         insert into outbox (id, type, partition_key, sequence, data)

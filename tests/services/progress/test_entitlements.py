@@ -1,6 +1,7 @@
 """The copy of purchase's entitlements: any order, any number, and what is asked before a refusal."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -58,6 +59,24 @@ def test_a_live_right_enrolls_and_an_ended_one_does_not(academy: Academy) -> Non
     academy.grant(awa, published, "purchase", live=False)
 
     assert [row.user_id for row in academy.execute("select user_id from enrollments")] == [ber]
+
+
+def test_a_batch_enrolls_each_student_once_since_the_first_of_their_rights(academy: Academy) -> None:
+    published, other = academy.publish(course(lesson())), academy.publish(course(lesson()))
+    ber, awa = uuid4(), uuid4()
+    for who, where in ((ber, published), (awa, published), (ber, other)):
+        academy.grant(who, where, "free", heard=False)
+    academy.now += timedelta(days=1)
+    academy.grant(ber, published, "gift", heard=False)
+
+    academy.hear_rights(*reversed(academy.purchase.entitlements.values()))
+
+    enrolled = {tuple(row) for row in academy.execute("select user_id, course_id, started_at from enrollments")}
+    assert enrolled == {
+        (ber, published.course_id, NOON),
+        (awa, published.course_id, NOON),
+        (ber, other.course_id, NOON),
+    }
 
 
 def test_who_has_just_paid_is_let_in_before_the_event_arrives(academy: Academy) -> None:
