@@ -9,7 +9,7 @@ from chassis.clock import now
 from chassis.local.processes import StartError
 from chassis.rpc_client import RpcClient
 from chassis.settings import Settings
-from contracts.errors import Unavailable
+from contracts.errors import ServiceError, Unavailable
 
 KINDS = {"sessions": "payment pages", "refunds": "refunds", "disputes": "disputes"}
 ANSWER_SECONDS = 60.0
@@ -38,8 +38,9 @@ def reconcile_payments(settings: Settings, days: int) -> None:
                         break
                 if unknown:
                     console.print(f"{unknown} {words} are of orders that are not here")
-    except Unavailable as error:
-        raise StartError("Purchase or Stripe does not answer; what was found so far is repaired.") from error
+    except ServiceError as error:
+        reason = "Purchase or Stripe does not answer" if isinstance(error, Unavailable) else f"Refused ({error})"
+        raise StartError(f"{reason}; what was found so far is repaired.") from error
     finally:
         rpc.stop()
     for order_id in dict.fromkeys(repaired):

@@ -38,6 +38,7 @@ SESSION = frozenset(
         "expires_at",
         "locale",
         "custom_text",
+        "adaptive_pricing",
         "expand",
     }
 )

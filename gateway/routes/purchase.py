@@ -23,8 +23,12 @@ SIGNATURE = "Stripe-Signature"
 blueprint = APIBlueprint("purchase", __name__, url_prefix="/v1", tag="Purchase")
 
 
-def _call(method: str, **arguments: Any) -> Any:
-    return upstream().call("purchase", method, **arguments)
+STRIPE_SECONDS = 2.4
+"""How long purchase is waited for where it asks Stripe meanwhile."""
+
+
+def _call(method: str, deadline: float | None = None, **arguments: Any) -> Any:
+    return upstream().call("purchase", method, deadline, **arguments)
 
 
 @blueprint.post("/courses/<course>/checkout")
@@ -38,6 +42,7 @@ def create_checkout(course: str, json_data: models.Checkout) -> Any:
     someone = caller()
     return _call(
         "create_checkout",
+        STRIPE_SECONDS,
         user_id=someone.id,
         role=someone.role,
         course_id=catalogue.course_id(course, someone),
@@ -102,7 +107,7 @@ def get_orders(query_data: Page) -> Any:
 @blueprint.output(models.RefundOut, status_code=202)
 def withdraw_order(order_id: UUID) -> Any:
     """Withdraw from an order within 14 days, where you have not waived that, and have your money back."""
-    return _call("withdraw_order", user_id=caller().id, order_id=order_id)
+    return _call("withdraw_order", STRIPE_SECONDS, user_id=caller().id, order_id=order_id)
 
 
 @blueprint.get("/admin/orders")
@@ -127,7 +132,7 @@ def list_orders(query_data: models.OrdersQuery) -> Any:
 def refund_order(order_id: UUID, json_data: models.RefundIn) -> Any:
     """Give back an order's payment, or a part of it."""
     asked = request_id(request, caller().id)
-    return _call("refund_order", order_id=order_id, request_id=asked, amount=json_data.amount)
+    return _call("refund_order", STRIPE_SECONDS, order_id=order_id, request_id=asked, amount=json_data.amount)
 
 
 @blueprint.post("/admin/courses/<course>/grants")
@@ -141,7 +146,8 @@ def grant_course(course: str, json_data: models.NewGrant) -> Any:
         raise Invalid(errors=invalid("/user_id", "unknown-person"))
     someone = caller()
     course_id = catalogue.course_id(course, someone)
-    return _call("grant_course", course_id=course_id, granted_by=someone.id, **json_data.model_dump())
+    asked = request_id(request, someone.id)
+    return _call("grant_course", course_id=course_id, granted_by=someone.id, request_id=asked, **json_data.model_dump())
 
 
 @blueprint.delete("/admin/courses/<course>/grants/<uuid:grant_id>")
@@ -179,4 +185,4 @@ def _is_ours(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return f"{parts.scheme}://{parts.netloc}" in settings().front_origins
+    return f"{parts.scheme}://{parts.netloc}" in settings().front_origins and url.isprintable() and " " not in url

@@ -27,7 +27,7 @@ from services.purchase.domain import checkout, refunds
 from services.purchase.domain.checkout import Offer
 from services.purchase.domain.orders import Status
 from services.purchase.domain.refusals import Refusal
-from services.purchase.payments import KeyUsed, OrderToPay, Page, Payments, Refused
+from services.purchase.payments import KeySpent, OrderToPay, Page, Payments, Refused
 from services.purchase.stripe_events import understood, verified
 from services.purchase.tables import entitlements, orders, refund_requests, stripe_events
 
@@ -38,6 +38,14 @@ RECEIPT_EXPECTED = timedelta(days=3)
 """Stripe makes a receipt with the payment; one that it has not made by then it will not make."""
 
 AT_ONCE = 20
+
+ATTEMPTS = 3
+"""So many keys a checkout may spend."""
+
+EMAIL_REFUSED = "email_invalid"
+
+KEY_LASTS = timedelta(hours=20)
+"""Stripe forgets an idempotency key after 24 hours: a refund is never asked for again under one that old."""
 
 _log = telemetry.get_logger("purchase")
 
@@ -105,12 +113,12 @@ def create_checkout(
     the same order.
     """
     facts = _offered(database, courses, wanted)
+    _close_outdated(database, payments, wanted.user_id, wanted.course_id, facts.offer, now)
     if facts.offer.price == 0:
         with database.unit_of_work() as unit_of_work:
             if rights.grant(unit_of_work, wanted.user_id, wanted.course_id, "free", now) is None:
                 raise _error(Refusal.ALREADY_OWNED)
         return Checkout()
-    _close_outdated(database, payments, wanted, facts.offer, now)
     order = _open_order(database, wanted, facts, front_url, now)
     if order.session_id is None:
         order = _with_page(database, payments, order, wanted.email, now)
@@ -118,7 +126,7 @@ def create_checkout(
 
 
 def _offered(database: Database, courses: Courses, wanted: Wanted) -> queries.OfferFacts:
-    """Return the course as it is offered. Whatever the copy would refuse is first asked of catalog."""
+    """Return the course as it is offered. What catalog could tell otherwise is first asked of it."""
 
     def find() -> tuple[queries.OfferFacts | None, Refusal | None]:
         with database.single_statement() as unit_of_work:
@@ -130,7 +138,7 @@ def _offered(database: Database, courses: Courses, wanted: Wanted) -> queries.Of
         )
 
     found, refusal = find()
-    if found is None or refusal is not None:
+    if refusal not in (None, Refusal.ALREADY_OWNED, Refusal.PAYMENT_UNDER_WAY):
         courses.refresh(wanted.course_id)
         found, refusal = find()
     if found is None or refusal is not None:
@@ -138,14 +146,24 @@ def _offered(database: Database, courses: Courses, wanted: Wanted) -> queries.Of
     return found
 
 
-def _close_outdated(database: Database, payments: Payments, wanted: Wanted, offer: Offer, now: datetime) -> None:
-    """Close the student's open order of the course when it asks for another price, or is about to close anyway."""
+def _close_outdated(
+    database: Database, payments: Payments, user_id: UUID, course_id: UUID, offer: Offer | None, now: datetime
+) -> None:
+    """Close the student's open order of the course unless it can be gone on with; without an offer it cannot.
+
+    Raises `Conflict` where it was paid meanwhile.
+    """
     with database.single_statement() as unit_of_work:
-        order = queries.open_order(unit_of_work.connection, wanted.user_id, wanted.course_id)
-    if order is None or checkout.is_reusable(offer, order.amount, order.currency, order.expires_at, now):
+        order = queries.open_order(unit_of_work.connection, user_id, course_id)
+    if order is None:
         return
-    if order.session_id is not None and not payments.close_page(order.session_id) and order.expires_at > now:
-        # somebody has just paid on it: the webhook is on its way
+    if offer and checkout.is_reusable(offer, order.amount, order.currency, order.expires_at, now):
+        return
+    paid = None if order.session_id is None else payments.close_page(order.session_id)
+    if paid is not None:
+        # its webhook is late, or lost
+        with database.unit_of_work() as unit_of_work:
+            settlement.hear(unit_of_work, paid, now)
         raise _error(Refusal.PAYMENT_UNDER_WAY)
     _end_order(database, order.order_id, "expired", now)
 
@@ -184,7 +202,11 @@ def _open_order(
         session_key=uuid4(),
         expires_at=now + checkout.PAYABLE,
     )
-    with database.single_statement() as unit_of_work:
+    with database.unit_of_work() as unit_of_work:
+        # behind the lock, since it may have been paid a moment ago
+        settlement.lock_pair(unit_of_work.connection, wanted.user_id, wanted.course_id)
+        if queries.holds(unit_of_work.connection, wanted.user_id, wanted.course_id):
+            raise _error(Refusal.ALREADY_OWNED)
         return unit_of_work.connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["user_id", "course_id"],
@@ -197,22 +219,34 @@ def _open_order(
 
 def _with_page(database: Database, payments: Payments, order: Row[Any], email: str | None, now: datetime) -> Row[Any]:
     """Return the order with its payment page: whoever asks for it at the same time, or again, gets the same one."""
-    try:
-        page = _page(payments, order, email)
-    except KeyUsed:
-        # asked for before with another address of the student's, and nobody got the answer
-        order = _renew_key(database, order)
-        page = _page(payments, order, email)
-    except Refused as error:
-        _end_order(database, order.order_id, "failed", now)
-        raise Conflict("payment-refused") from error
+    page = None
+    for _ in range(ATTEMPTS):
+        try:
+            page = _page(payments, order, email)
+            break
+        except KeySpent:
+            # asked for before with another address of the student's, or Stripe had a fault: nobody got an answer
+            order = _renew_key(database, order)
+        except Refused as error:
+            if str(error) != EMAIL_REFUSED or email is None:
+                _end_order(database, order.order_id, "failed", now)
+                raise Conflict("payment-refused") from error
+            # the student can still type another on the page
+            email, order = None, _renew_key(database, order)
+    if page is None:
+        raise Unavailable(members={"retry_after": 2})
     with database.unit_of_work() as unit_of_work:
         unit_of_work.connection.execute(
             update(orders)
             .where(orders.c.order_id == order.order_id, orders.c.session_id.is_(None))
             .values(session_id=page.session_id, checkout_url=page.url)
         )
-        return queries.order(unit_of_work.connection, order.order_id)
+        order = queries.order(unit_of_work.connection, order.order_id)
+    if order.status != Status.OPEN.value:
+        # closed while Stripe was asked: nobody must pay on it
+        payments.close_page(page.session_id)
+        raise Unavailable(members={"retry_after": 1})
+    return order
 
 
 def _page(payments: Payments, order: Row[Any], email: str | None) -> Page:
@@ -256,10 +290,14 @@ def receive_stripe_event(
     except BadRequest:
         alarm("bad-signature")
         raise
+    try:
+        heard = understood(event)
+    except BadRequest:
+        alarm("not-understood", event_id=event.id, type=event.type)
+        raise
     if event.account is not None or event.livemode != livemode:
         alarm("foreign-account", event_id=event.id, account=event.account, livemode=event.livemode)
         return
-    heard = understood(event)
     if heard is None:
         _log.info("ignored", event_id=event.id, type=event.type)
         return
@@ -311,11 +349,18 @@ def _request_refund(
     connection = unit_of_work.connection
     known = queries.refund_requests_where(connection, refund_requests.c.order_id == order.order_id)
     for one in known:
-        if one.request_id == request_id or (one.is_under_way and amount in (None, one.amount)):
+        if one.request_id == request_id:
+            if one.has_failed:
+                raise _error(Refusal.NOT_REFUNDABLE)
             return one
-    if any(one.is_under_way for one in known):
+    under_way = next((one for one in known if one.is_under_way), None)
+    asked_for = sum(one.amount for one in known if not one.has_failed)
+    if under_way is not None:
+        all_left = refunds.refundable(order.amount, order.refunded, asked_for - under_way.amount)
+        if under_way.amount == (all_left if amount is None else amount):
+            return under_way
         raise _error(Refusal.REFUND_UNDER_WAY)
-    left = refunds.refundable(order.amount, order.refunded, queries.requested(connection, order.order_id))
+    left = refunds.refundable(order.amount, order.refunded, asked_for)
     refusal = refunds.refusal_to_refund(Status(order.status), left)
     if refusal is not None:
         raise _error(refusal)
@@ -344,8 +389,11 @@ def _send_refund(database: Database, payments: Payments, request: queries.Refund
         values["refund_id"] = payments.refund(
             request.payment_intent_id, request.amount, request.order_id, str(request.request_id)
         )
-    except (Refused, KeyUsed) as error:
-        values["failure"] = str(error) or "idempotency"
+    except Refused as error:
+        values["failure"] = str(error)
+    except KeySpent as error:
+        # whether Stripe has made it nobody knows: it is found out by looking, never by another key
+        raise Unavailable(members={"retry_after": 2}) from error
     with database.single_statement() as unit_of_work:
         unit_of_work.connection.execute(
             update(refund_requests).where(refund_requests.c.request_id == request.request_id).values(values)
@@ -356,20 +404,33 @@ def _send_refund(database: Database, payments: Payments, request: queries.Refund
 
 
 def settle(database: Database, payments: Payments, now: datetime) -> None:
-    """Ask again for refunds that Stripe did not answer, and for receipts; ends early while Stripe is silent."""
+    """Ask again for refunds that Stripe did not answer, and for receipts; one that fails keeps no other waiting."""
+    _give_up_refunds(database, now)
     with database.single_statement() as unit_of_work:
         unanswered = queries.refund_requests_where(
             unit_of_work.connection, queries.REFUND_UNDER_WAY & (refund_requests.c.requested_at < now - UNANSWERED)
         )
     with database.single_statement() as unit_of_work:
         without = queries.payments_without_receipt(unit_of_work.connection, now - RECEIPT_EXPECTED, AT_ONCE)
-    with suppress(Unavailable):
-        for request in unanswered:
-            with suppress(Conflict):
-                _send_refund(database, payments, request)
-        for order_id, payment_intent_id in without:
-            with suppress(Refused):
-                _keep_receipt(database, order_id, payments.receipt_url(payment_intent_id))
+    for request in unanswered:
+        with suppress(Unavailable, Conflict):
+            _send_refund(database, payments, request)
+    for order_id, payment_intent_id in without:
+        with suppress(Unavailable, Refused):
+            _keep_receipt(database, order_id, payments.receipt_url(payment_intent_id))
+
+
+def _give_up_refunds(database: Database, now: datetime) -> None:
+    """End the refunds that Stripe never answered while it knew their keys: somebody must look what became of them."""
+    with database.single_statement() as unit_of_work:
+        ended = unit_of_work.connection.execute(
+            update(refund_requests)
+            .where(queries.REFUND_UNDER_WAY, refund_requests.c.requested_at < now - KEY_LASTS)
+            .values(failure="unanswered")
+            .returning(refund_requests.c.order_id, refund_requests.c.amount)
+        ).all()
+    for row in ended:
+        alarm("refund-unanswered", order_id=row.order_id, amount=row.amount)
 
 
 def _keep_receipt(database: Database, order_id: UUID, url: str | None) -> None:
@@ -380,13 +441,18 @@ def _keep_receipt(database: Database, order_id: UUID, url: str | None) -> None:
 def grant_course(
     database: Database,
     courses: Courses,
+    payments: Payments,
     user_id: UUID,
     course_id: UUID,
     reason: str,
     granted_by: UUID,
+    request_id: UUID,
     now: datetime,
 ) -> Grant:
-    """Give someone a course that was ever published. Raises `NotFound`, and `Conflict` while they hold such a gift."""
+    """Give someone a course that was ever published; the same request again is the same gift.
+
+    Raises `NotFound`, and `Conflict` while they hold another such gift.
+    """
 
     def is_there() -> bool:
         with database.single_statement() as unit_of_work:
@@ -396,11 +462,24 @@ def grant_course(
         courses.refresh(course_id)
         if not is_there():
             raise NotFound
+    with suppress(Unavailable, Conflict):
+        # nobody pays for what they are given; a gift does not wait for Stripe
+        _close_outdated(database, payments, user_id, course_id, None, now)
     with database.unit_of_work() as unit_of_work:
-        grant_id = rights.grant(unit_of_work, user_id, course_id, "gift", now, reason=reason, granted_by=granted_by)
-    if grant_id is None:
+        rights.grant(
+            unit_of_work,
+            user_id,
+            course_id,
+            "gift",
+            now,
+            entitlement_id=request_id,
+            reason=reason,
+            granted_by=granted_by,
+        )
+        given = queries.gift(unit_of_work.connection, request_id)
+    if given is None:
         raise _error(Refusal.ALREADY_OWNED)
-    return Grant(grant_id, user_id, course_id, reason, now)
+    return Grant(given.entitlement_id, given.user_id, given.course_id, given.reason, given.granted_at)
 
 
 def revoke_grant(database: Database, course_id: UUID, grant_id: UUID, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """The interface to Stripe: all that is ever asked of it. Never used inside a transaction."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +9,11 @@ from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
+import requests
 import stripe
 
 from chassis import telemetry
+from chassis.breaker import Breaker
 from chassis.clock import now
 from chassis.settings import Settings, SettingsError
 from contracts.errors import Unavailable
@@ -28,7 +31,12 @@ from services.purchase.stripe_events import (
 ANSWER_SECONDS = 1.8
 """How long one answer of Stripe is waited for: somebody looks at a button meanwhile."""
 
+SILENCES, REST = 5, 2.0
+"""After so many silences in a row Stripe is left alone for so many seconds: who waits for it keeps purchase's other
+callers waiting."""
+
 _PATIENCE = {"retry_after": 2}
+_CHARGE = "payment_intent.latest_charge"
 
 _log = telemetry.get_logger("stripe")
 
@@ -37,8 +45,8 @@ class Refused(Exception):
     """Stripe will never do what was asked; the message is its code."""
 
 
-class KeyUsed(Exception):
-    """The idempotency key was used before for something else: ask again under a new one."""
+class KeySpent(Exception):
+    """Under this idempotency key nothing good will ever be answered: ask again under a new one."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +78,13 @@ class Payments(Protocol):
     """What purchase asks of the payment service. All raise `Unavailable` when it does not answer in time."""
 
     def open_page(self, order: OrderToPay) -> Page:
-        """A page to pay the order on; the same for the same key. Raises `Refused` and `KeyUsed`."""
+        """A page to pay the order on; the same for the same key. Raises `Refused` and `KeySpent`."""
 
-    def close_page(self, session_id: str) -> bool:
-        """Let nobody pay on the page any more; False when it is too late for that."""
+    def close_page(self, session_id: str) -> SessionHeard | None:
+        """Let nobody pay on the page any more; what became of it when it is too late for that."""
 
     def refund(self, payment_intent_id: str, amount: int, order_id: UUID, key: str) -> str:
-        """The id of a refund, the same for the same key. Raises `Refused`."""
+        """The id of a refund, the same for the same key. Raises `Refused` and `KeySpent`."""
 
     def receipt_url(self, payment_intent_id: str) -> str | None:
         """Where the receipt of a payment is."""
@@ -116,9 +124,12 @@ class StripePayments:
         self._stripe = stripe.StripeClient(
             api_key or "not-set",
             base_addresses={"api": api_base},
-            http_client=stripe.RequestsClient(timeout=ANSWER_SECONDS),
-            max_network_retries=1,
+            # a session of our own: the library's is one a thread, so each call would make a new connection
+            http_client=stripe.RequestsClient(timeout=ANSWER_SECONDS, session=requests.Session()),
+            # whoever waits asks again, under the same key
+            max_network_retries=0,
         )
+        self._breaker = Breaker(threshold=SILENCES, rest=REST, clock=time.monotonic)
 
     def open_page(self, order: OrderToPay) -> Page:
         """See `Payments`."""
@@ -142,6 +153,8 @@ class StripePayments:
             "cancel_url": order.cancel_url,
             "expires_at": int(order.expires_at.timestamp()),
             "locale": order.locale,
+            # what is paid must be what was ordered, in its currency
+            "adaptive_pricing": {"enabled": False},
         }
         if order.email:
             # the receipt with the waiver is what the student keeps of it
@@ -149,23 +162,28 @@ class StripePayments:
             parameters["payment_intent_data"]["receipt_email"] = order.email
         if order.waiver_text:
             parameters["custom_text"] = {"submit": {"message": order.waiver_text}}
-        with _asking():
+        with self._asking(keyed=True):
             session = self._stripe.v1.checkout.sessions.create(parameters, {"idempotency_key": order.key})
         return Page(session.id, session.url or "")
 
-    def close_page(self, session_id: str) -> bool:
+    def close_page(self, session_id: str) -> SessionHeard | None:
         """See `Payments`."""
         try:
-            with _asking():
+            with self._asking():
                 self._stripe.v1.checkout.sessions.expire(session_id)
         except Refused as refused:
             # nobody can pay on a page that is not there
-            return str(refused) == "resource_missing"
-        return True
+            if str(refused) == "resource_missing":
+                return None
+            with self._asking():
+                session = self._stripe.v1.checkout.sessions.retrieve(session_id, {"expand": [_CHARGE]})
+            heard = _session_heard(session)
+            return None if heard is None or heard.outcome == "expired" else heard
+        return None
 
     def refund(self, payment_intent_id: str, amount: int, order_id: UUID, key: str) -> str:
         """See `Payments`."""
-        with _asking():
+        with self._asking(keyed=True):
             refund = self._stripe.v1.refunds.create(
                 {
                     "payment_intent": payment_intent_id,
@@ -179,19 +197,19 @@ class StripePayments:
 
     def receipt_url(self, payment_intent_id: str) -> str | None:
         """See `Payments`."""
-        with _asking():
+        with self._asking():
             payment = self._stripe.v1.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]})
         return getattr(payment.latest_charge, "receipt_url", None)
 
     def sessions(self, since: datetime, after: str | None) -> tuple[Sequence[SessionHeard], str | None]:
         """See `Payments`."""
-        with _asking():
-            found = self._stripe.v1.checkout.sessions.list(_listed(since, after, ["data.payment_intent.latest_charge"]))
+        with self._asking():
+            found = self._stripe.v1.checkout.sessions.list(_listed(since, after, [f"data.{_CHARGE}"]))
         return [heard for session in found.data if (heard := _session_heard(session))], _next(found)
 
     def refunds(self, since: datetime, after: str | None) -> tuple[Sequence[RefundHeard], str | None]:
         """See `Payments`."""
-        with _asking():
+        with self._asking():
             found = self._stripe.v1.refunds.list(_listed(since, after))
             refunded = {str(refund.payment_intent) for refund in found.data if refund.payment_intent}
             totals = [total for payment in sorted(refunded) for total in self._totals(payment)]
@@ -208,31 +226,46 @@ class StripePayments:
 
     def disputes(self, since: datetime, after: str | None) -> tuple[Sequence[DisputeHeard], str | None]:
         """See `Payments`."""
-        with _asking():
+        with self._asking():
             found = self._stripe.v1.disputes.list(_listed(since, after))
         # a dispute does not say when it was closed: it counts from when we learn of it
         at = now()
         known = [StripeDispute(one.id, one.status, one.amount, one.payment_intent) for one in found.data]
         return [heard for dispute in known if (heard := dispute_heard(dispute, at))], _next(found)
 
+    @contextmanager
+    def _asking(self, *, keyed: bool = False) -> Iterator[None]:
+        """Turn Stripe's errors into ours. Raises `Unavailable` at once while Stripe is silent."""
+        if self._breaker.wait() > 0:
+            raise Unavailable(members=_PATIENCE)
+        try:
+            yield
+        except stripe.APIConnectionError as error:
+            self._breaker.silent()
+            _log.warning("stripe does not answer", reason=str(error))
+            raise Unavailable(members=_PATIENCE) from error
+        except stripe.StripeError as error:
+            self._breaker.answered()
+            raise _ours(error, keyed=keyed) from error
+        self._breaker.answered()
 
-@contextmanager
-def _asking() -> Iterator[None]:
-    """Turn Stripe's errors into ours."""
-    try:
-        yield
-    except stripe.IdempotencyError as error:
-        raise KeyUsed from error
-    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+
+def _ours(error: stripe.StripeError, *, keyed: bool) -> Exception:
+    """What an error that Stripe answered means for us."""
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         _log.error("stripe does not know us: STRIPE_API_KEY is wrong", reason=str(error))
-        raise Unavailable(members=_PATIENCE) from error
-    except stripe.StripeError as error:
-        # 409: another request with the same key is under way
-        if isinstance(error, stripe.InvalidRequestError | stripe.CardError) and error.http_status != 409:
-            _log.warning("stripe refused", code=error.code, reason=str(error))
-            raise Refused(error.code or "invalid") from error
-        _log.warning("stripe does not answer", reason=str(error))
-        raise Unavailable(members=_PATIENCE) from error
+        return Unavailable(members=_PATIENCE)
+    status = error.http_status or 500
+    # Stripe remembers a fault of its own too, and answers it again under the same key
+    if keyed and (isinstance(error, stripe.IdempotencyError) or status >= 500):
+        _log.warning("stripe spent a key", reason=str(error))
+        return KeySpent(error.code or "fault")
+    # 409: another request with the same key is under way; 429: later
+    if isinstance(error, stripe.InvalidRequestError | stripe.CardError) and status not in (409, 429):
+        _log.warning("stripe refused", code=error.code, reason=str(error))
+        return Refused(error.code or "invalid")
+    _log.warning("stripe cannot answer now", reason=str(error))
+    return Unavailable(members=_PATIENCE)
 
 
 def _description(order: OrderToPay) -> str:
@@ -253,7 +286,10 @@ def _next(found: Any) -> str | None:
 
 
 def _session_heard(session: Any) -> SessionHeard | None:
-    """What a payment page says; None while it is open."""
+    """What a payment page says; None while it is open, and of somebody else's."""
+    order_id = order_id_of(session.metadata)
+    if order_id is None:
+        return None
     payment = session.payment_intent
     charge = getattr(payment, "latest_charge", None)
     outcome: Outcome
@@ -263,12 +299,13 @@ def _session_heard(session: Any) -> SessionHeard | None:
         case ("expired", _):
             outcome = "expired"
         case (_, "unpaid"):
-            outcome = "failed" if payment.status in ("requires_payment_method", "canceled") else "processing"
+            failed = getattr(payment, "status", None) in ("requires_payment_method", "canceled")
+            outcome = "failed" if failed else "processing"
         case _:
             outcome = "paid"
     return SessionHeard(
         session_id=session.id,
-        order_id=order_id_of(session.metadata),
+        order_id=order_id,
         outcome=outcome,
         payment_intent_id=getattr(payment, "id", None),
         amount=session.amount_total,

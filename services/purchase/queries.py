@@ -101,7 +101,7 @@ class OrderPage:
 
 @dataclass(frozen=True)
 class RefundRequest:
-    """A refund to be asked of Stripe, under way until it was made or refused; `request_id` is its idempotency key."""
+    """A refund to ask Stripe for, under way until it was made or has failed; `request_id` is its idempotency key."""
 
     request_id: UUID
     order_id: UUID
@@ -109,6 +109,7 @@ class RefundRequest:
     amount: int
     currency: str
     is_under_way: bool
+    has_failed: bool
 
 
 def offer_facts(connection: Connection, user_id: UUID, course_id: UUID, role: str) -> OfferFacts | None:
@@ -210,6 +211,24 @@ def order(connection: Connection, order_id: UUID) -> Row[Any]:
     return connection.execute(select(orders).where(orders.c.order_id == order_id)).one()
 
 
+def holds(connection: Connection, user_id: UUID, course_id: UUID) -> bool:
+    """Whether someone has a live right to a course."""
+    return any(right.live for right in _rights(_entitlements(connection, user_id, course_id)))
+
+
+def has_without_paying(connection: Connection, user_id: UUID, course_id: UUID) -> bool:
+    """Whether someone has a live right to a course that was not bought."""
+    rights = _rights(_entitlements(connection, user_id, course_id))
+    return any(right.live and right.source != "purchase" for right in rights)
+
+
+def gift(connection: Connection, grant_id: UUID) -> Row[Any] | None:
+    """A course that was given, whether it still is or not."""
+    return connection.execute(
+        select(entitlements).where(entitlements.c.entitlement_id == grant_id, entitlements.c.source == "gift")
+    ).first()
+
+
 def open_order(connection: Connection, user_id: UUID, course_id: UUID) -> Row[Any] | None:
     """The order of a student and course that waits to be paid."""
     return connection.execute(
@@ -240,6 +259,7 @@ def refund_requests_where(connection: Connection, which: ColumnElement[bool]) ->
             refund_requests.c.amount,
             orders.c.currency,
             REFUND_UNDER_WAY,
+            refund_requests.c.failure.is_not(None),
         )
         .join(orders, orders.c.order_id == refund_requests.c.order_id)
         .join(payments, payments.c.order_id == orders.c.order_id)
@@ -261,11 +281,11 @@ def requested(connection: Connection, order_id: UUID) -> int:
 
 
 def payments_without_receipt(connection: Connection, since: datetime, limit: int) -> Sequence[tuple[UUID, str]]:
-    """Orders that were paid since, the latest first, whose receipt is not known, with their payments."""
+    """Orders whose payment was heard of since, the latest first, and whose receipt is not known; with the payments."""
     rows = connection.execute(
         select(orders.c.order_id, payments.c.payment_intent_id)
         .join(payments, payments.c.order_id == orders.c.order_id)
-        .where(orders.c.paid_at > since, orders.c.receipt_url.is_(None))
+        .where(orders.c.paid_at.is_not(None), orders.c.receipt_url.is_(None), payments.c.heard_at > since)
         .order_by(orders.c.paid_at.desc())
         .limit(limit)
     )

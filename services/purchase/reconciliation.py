@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from contracts.errors import BadRequest
 from services.purchase import settlement
 from services.purchase.payments import Payments
 from services.purchase.stripe_events import Heard
+
+DISPUTE_LASTS = timedelta(days=180)
 
 Kind = Literal["sessions", "refunds", "disputes"]
 
@@ -39,7 +41,8 @@ def reconcile(
         case "refunds":
             heard, next_one = payments.refunds(since, after)
         case "disputes":
-            heard, next_one = payments.disputes(since, after)
+            # they are listed by when they were opened, and last for months
+            heard, next_one = payments.disputes(since - DISPUTE_LASTS, after)
     repaired, unknown = [], 0
     for one in heard:
         try:

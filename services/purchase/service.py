@@ -134,9 +134,13 @@ class PurchaseService(Service):
         return handlers.refund_order(self.database, self.payments, order_id, amount, request_id, now())
 
     @rpc
-    def grant_course(self, user_id: UUID, course_id: UUID, reason: str, granted_by: UUID) -> handlers.Grant:
-        """Give someone a course."""
-        return handlers.grant_course(self.database, self.courses, user_id, course_id, reason, granted_by, now())
+    def grant_course(
+        self, user_id: UUID, course_id: UUID, reason: str, granted_by: UUID, request_id: UUID
+    ) -> handlers.Grant:
+        """Give someone a course; once for a request."""
+        return handlers.grant_course(
+            self.database, self.courses, self.payments, user_id, course_id, reason, granted_by, request_id, now()
+        )
 
     @rpc
     def revoke_grant(self, course_id: UUID, grant_id: UUID) -> None:

@@ -106,7 +106,7 @@ Heard = SessionHeard | RefundHeard | DisputeHeard
 
 def verified(payload: str, signature: str, secret: str) -> StripeEvent:
     """Return the event in a webhook's body as it arrived. Raises `BadRequest` unless Stripe signed it lately."""
-    if not secret:
+    if not secret or not signature.isascii():
         raise BadRequest("bad-signature")
     try:
         stripe.WebhookSignature.verify_header(payload, signature, secret, TOLERANCE_SECONDS)
@@ -132,7 +132,8 @@ def understood(event: StripeEvent) -> Heard | None:
                 return dispute_heard(_decoded(event, StripeDispute), event.at)
             case _:
                 return None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError, OSError) as error:
+        # the last three: an instant that no calendar has
         raise BadRequest from error
 
 

@@ -92,7 +92,8 @@ orders = Table(
     Index("orders_of_user", "user_id", "placed_at", "order_id"),
     Index("orders_by_time", "placed_at", "order_id"),
     Index("orders_refund_due", "placed_at", "order_id", postgresql_where=text("refund_due")),
-    Index("orders_without_receipt", "paid_at", postgresql_where=text("receipt_url is null")),
+    Index("orders_by_status", "status", "placed_at", "order_id"),
+    Index("orders_without_receipt", "paid_at", postgresql_where=text("paid_at is not null and receipt_url is null")),
 )
 """A student's order of a course, at the price of then; `status`, `refunded` and `refund_due` follow from the facts.
 

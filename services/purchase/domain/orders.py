@@ -6,7 +6,7 @@ kept, and the state is worked out from all of them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Literal
 from uuid import UUID
@@ -30,7 +30,8 @@ ENTITLING = frozenset({Status.PAID, Status.PARTIALLY_REFUNDED})
 """An order gives a right to its course while it is in one of these."""
 
 DisputeStatus = Literal["inquiry", "open", "won", "lost"]
-_WEIGHT: dict[DisputeStatus, int] = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
+_WEIGHT: dict[DisputeStatus, int] = {"inquiry": 0, "open": 1, "won": 2, "lost": 2}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,15 @@ def dispute_status(said: str) -> DisputeStatus:
 
 
 def merged(known: Dispute, heard: Dispute) -> Dispute:
-    """Return a dispute of which both was heard, in either order: the end of it outweighs its beginning."""
-    weightier = max(known, heard, key=lambda dispute: (_WEIGHT[dispute.status], dispute.amount))
-    ends = [dispute.closed_at for dispute in (known, heard) if dispute.closed_at and dispute.status == weightier.status]
-    return Dispute(known.dispute_id, weightier.status, weightier.amount, min(ends, default=None))
+    """Return a dispute of which both was heard, in either order.
+
+    The end of it outweighs its beginning, and of two ends the later: one that was lost can be won on appeal.
+    """
+    return max(known, heard, key=_finality)
+
+
+def _finality(dispute: Dispute) -> tuple[int, datetime, str, int]:
+    return _WEIGHT[dispute.status], dispute.closed_at or _LONG_AGO, dispute.status, dispute.amount
 
 
 def is_as_ordered(amount: int, currency: str, paid_amount: int | None, paid_currency: str | None) -> bool:

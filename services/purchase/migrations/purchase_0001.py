@@ -66,7 +66,8 @@ _STATEMENTS = (
     "create index orders_of_user on orders (user_id, placed_at, order_id)",
     "create index orders_by_time on orders (placed_at, order_id)",
     "create index orders_refund_due on orders (placed_at, order_id) where refund_due",
-    "create index orders_without_receipt on orders (paid_at) where receipt_url is null",
+    "create index orders_by_status on orders (status, placed_at, order_id)",
+    "create index orders_without_receipt on orders (paid_at) where paid_at is not null and receipt_url is null",
     """
     create table payments (
         payment_intent_id text primary key,

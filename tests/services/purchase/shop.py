@@ -23,7 +23,7 @@ from contracts.events.purchase import EntitlementChanged, OrderChargedBack, Orde
 from services.purchase import handlers, queries
 from services.purchase.courses import Courses, keep_courses
 from services.purchase.handlers import Checkout, Wanted
-from services.purchase.payments import KeyUsed, OrderToPay, Page, Refused
+from services.purchase.payments import KeySpent, OrderToPay, Page, Refused
 from services.purchase.stripe_events import DisputeHeard, RefundHeard, SessionHeard
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class FakeStripe:
     def __init__(self) -> None:
         self.pages: dict[str, tuple[OrderToPay, Page]] = {}
         self.closed: set[str] = set()
-        self.paid_on: set[str] = set()
+        self.paid_on: dict[str, SessionHeard] = {}
         self.refunded: dict[str, tuple[str, int]] = {}
         self.receipts: dict[str, str] = {}
         self.without_receipt: set[str] = set()
@@ -86,6 +86,7 @@ class FakeStripe:
         self.asked: Counter[str] = Counter()
         self.before_answer: Callable[[], None] = lambda: None
         self.refuses: Exception | None = None
+        self.refuses_payments: set[str] = set()
 
     def _ask(self, what: str) -> None:
         self.asked[what] += 1
@@ -98,19 +99,21 @@ class FakeStripe:
         self._ask("open_page")
         known = self.pages.setdefault(order.key, (order, Page(f"cs_{uuid4().hex}", f"https://pay.example/{order.key}")))
         if known[0] != order:
-            raise KeyUsed
+            raise KeySpent
         self.before_answer()
         return known[1]
 
-    def close_page(self, session_id: str) -> bool:
+    def close_page(self, session_id: str) -> SessionHeard | None:
         self._ask("close_page")
         if session_id in self.paid_on:
-            return False
+            return self.paid_on[session_id]
         self.closed.add(session_id)
-        return True
+        return None
 
     def refund(self, payment_intent_id: str, amount: int, order_id: UUID, key: str) -> str:
         self._ask("refund")
+        if payment_intent_id in self.refuses_payments:
+            raise Refused("charge_already_refunded")
         self.refunded.setdefault(key, (f"re_{uuid4().hex}", amount))
         self.before_answer()
         return self.refunded[key][0]
@@ -250,9 +253,23 @@ class Shop:
     def settle(self) -> None:
         handlers.settle(self.database, self.stripe, self.now)
 
-    def give(self, user_id: UUID, changed: CourseChanged) -> UUID:
+    def pay_unheard(self, order_id: UUID) -> None:
+        """Let the order be paid at Stripe, whose webhook is late."""
+        session = self.order(order_id).session_id
+        heard = SessionHeard(session, order_id, "paid", intent_of(order_id), PRICE, "eur", NOON)
+        self.stripe.paid_on[session] = heard
+
+    def give(self, user_id: UUID, changed: CourseChanged, request_id: UUID | None = None) -> UUID:
         return handlers.grant_course(
-            self.database, self.courses, user_id, changed.course_id, "Un cadeau", uuid4(), self.now
+            self.database,
+            self.courses,
+            self.stripe,
+            user_id,
+            changed.course_id,
+            "Un cadeau",
+            uuid4(),
+            request_id or uuid4(),
+            self.now,
         ).id
 
     def take_back(self, changed: CourseChanged, grant_id: UUID) -> None:

@@ -10,7 +10,7 @@ from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.events.catalog import Money, Unlock
 from contracts.events.purchase import EntitlementChanged
 from services.purchase.handlers import Checkout
-from services.purchase.payments import Refused
+from services.purchase.payments import KeySpent, Refused
 from tests.services.purchase.shop import FRONT, NOON, PRICE, Shop, course, webhook
 
 FREE = Money(0, "EUR")
@@ -120,6 +120,55 @@ def test_an_answer_that_was_lost_does_not_keep_a_student_with_a_new_address_from
     assert len(shop.orders_of(ber)) == 1
 
 
+def test_an_address_that_stripe_does_not_take_keeps_nobody_from_paying(shop: Shop) -> None:
+    ber, sold = uuid4(), shop.publish(course())
+
+    def refuse() -> None:
+        if any(order.email for order, _ in shop.stripe.pages.values()):
+            shop.stripe.pages.clear()
+            raise Refused("email_invalid")
+
+    shop.stripe.before_answer = refuse
+    done = shop.check_out(ber, sold, email="élève@tanka.example")
+
+    [(asked, page)] = shop.stripe.pages.values()
+    assert (asked.email, page.url, [order.id for order in shop.orders_of(ber)]) == (
+        None,
+        done.checkout_url,
+        [done.order_id],
+    )
+
+
+def test_a_fault_of_stripe_spends_the_key_and_the_next_one_sells(shop: Shop) -> None:
+    ber, sold = uuid4(), shop.publish(course())
+    faults = iter([KeySpent("fault")])
+
+    def fail_once() -> None:
+        shop.stripe.pages.clear()
+        for fault in faults:
+            raise fault
+        shop.stripe.before_answer = lambda: None
+
+    shop.stripe.before_answer = fail_once
+    shop.check_out(ber, sold)
+    assert len(shop.orders_of(ber)) == 1
+
+    shop.stripe.refuses = KeySpent("fault")
+    with pytest.raises(Unavailable):
+        shop.check_out(uuid4(), sold)
+
+
+def test_an_order_that_was_closed_while_stripe_was_asked_is_paid_by_nobody(shop: Shop) -> None:
+    ber, sold = uuid4(), shop.publish(course())
+    shop.stripe.before_answer = lambda: shop.execute("update orders set status = 'expired', expired_at = now()")
+
+    with pytest.raises(Unavailable):
+        shop.check_out(ber, sold)
+
+    [(_, page)] = shop.stripe.pages.values()
+    assert shop.stripe.closed == {page.session_id}
+
+
 def test_another_price_closes_the_page_and_opens_a_new_one(shop: Shop) -> None:
     ber, sold = uuid4(), shop.publish(course())
     old = shop.check_out(ber, sold)
@@ -141,15 +190,40 @@ def test_who_has_just_paid_the_old_price_is_not_asked_to_pay_again(shop: Shop) -
     ber, sold = uuid4(), shop.publish(course())
     old = shop.check_out(ber, sold)
     shop.publish(msgspec.structs.replace(sold, price=Money(1900, "EUR")))
-    assert old.session_id is not None
     assert old.order_id is not None
-    shop.stripe.paid_on.add(old.session_id)
+    shop.pay_unheard(old.order_id)
 
     with pytest.raises(Conflict, match="payment-under-way"):
         shop.check_out(ber, sold)
 
-    shop.pay(old.order_id)
     assert shop.access(ber, sold) == "purchase"
+    shop.pay(old.order_id)
+    assert len(shop.revenue(old.order_id)[0]) == 1
+
+
+def test_a_page_whose_payment_was_not_heard_of_for_a_day_is_not_sold_again(shop: Shop) -> None:
+    ber, sold = uuid4(), shop.publish(course())
+    order_id = shop.ordered(ber, sold)
+    shop.pay_unheard(order_id)
+    shop.now = NOON + timedelta(hours=25)
+
+    with pytest.raises(Conflict, match="payment-under-way"):
+        shop.check_out(ber, sold)
+
+    with pytest.raises(Conflict, match="already-owned"):
+        shop.check_out(ber, sold)
+    assert [order.id for order in shop.orders_of(ber)] == [order_id]
+
+
+def test_a_course_that_became_free_closes_the_page_that_asked_money_for_it(shop: Shop) -> None:
+    ber, sold = uuid4(), shop.publish(course())
+    old = shop.check_out(ber, sold)
+    shop.publish(msgspec.structs.replace(sold, price=FREE))
+
+    assert shop.check_out(ber, sold) == Checkout()
+
+    assert shop.stripe.closed == {old.session_id}
+    assert (shop.access(ber, sold), [order.status for order in shop.orders_of(ber)]) == ("free", ["expired"])
 
 
 def test_a_page_that_is_about_to_close_is_not_given_again(shop: Shop) -> None:

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.errors import Conflict, NotFound
 from contracts.events.progress import FreeEntitlementGranted
@@ -33,6 +34,36 @@ def test_a_gift_is_given_once_at_a_time_and_can_be_given_anew(shop: Shop) -> Non
 
     assert shop.give(awa, sold) != grant
     assert shop.access(awa, sold) == "gift"
+
+
+def test_the_same_request_again_is_the_same_gift(shop: Shop) -> None:
+    awa, sold, request_id = uuid4(), shop.publish(course()), uuid4()
+
+    assert shop.give(awa, sold, request_id) == shop.give(awa, sold, request_id)
+
+    assert len(shop.rights_told(awa)) == 1
+
+
+def test_nobody_pays_for_what_they_are_given(shop: Shop) -> None:
+    awa, sold = uuid4(), shop.publish(course())
+    page = shop.check_out(awa, sold)
+
+    shop.give(awa, sold)
+
+    assert shop.stripe.closed == {page.session_id}
+    assert [order.status for order in shop.orders_of(awa)] == ["expired"]
+
+
+def test_a_gift_does_not_wait_for_stripe_and_what_is_paid_meanwhile_is_said(shop: Shop) -> None:
+    awa, sold = uuid4(), shop.publish(course())
+    order_id = shop.ordered(awa, sold)
+    shop.stripe.silent = True
+    shop.give(awa, sold)
+
+    with capture_logs() as lines:
+        shop.pay(order_id)
+
+    assert [line["alarm"] for line in lines if line["event"] == "payment alarm"] == ["paid-though-held"]
 
 
 def test_who_bought_a_course_may_be_given_it_and_keeps_what_was_bought(shop: Shop) -> None:

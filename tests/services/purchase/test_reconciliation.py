@@ -80,4 +80,7 @@ def test_missed_disputes_are_repaired(shop: Shop) -> None:
 
     assert reconcile(shop, "disputes") == (1, [order_id], 0)
     assert shop.order(order_id).status == "charged_back"
+    later = DisputeHeard(intent_of(order_id), Dispute("dp_1", "lost", PRICE, NOON + timedelta(days=1)))
+    shop.stripe.disputes_there = [later]
     assert reconcile(shop, "disputes") == (1, [], 0)
+    assert len(shop.revenue(order_id)[2]) == 1

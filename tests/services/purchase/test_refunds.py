@@ -4,9 +4,10 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.errors import Conflict, Invalid, NotFound
-from services.purchase.payments import Refused
+from services.purchase.payments import KeySpent, Refused
 from tests.services.purchase.shop import NOON, PRICE, Shop, charge, course, dispute, intent_of, webhook
 
 
@@ -39,6 +40,7 @@ def test_a_refund_that_stripe_did_not_answer_is_sent_again_under_the_same_key(sh
     shop.refund(order_id)
     with pytest.raises(Conflict, match="refund-under-way"):
         shop.refund(order_id, 5)
+    assert shop.refund(order_id).amount.amount == PRICE
     shop.settle()
     assert shop.stripe.refunded == {}
 
@@ -48,6 +50,57 @@ def test_a_refund_that_stripe_did_not_answer_is_sent_again_under_the_same_key(sh
     shop.settle()
 
     assert [amount for _, amount in shop.stripe.refunded.values()] == [PRICE]
+
+
+def test_the_rest_is_not_given_back_while_a_part_is_under_way(shop: Shop) -> None:
+    order_id = shop.bought(uuid4(), shop.publish(course()))
+    shop.stripe.silent = True
+    shop.refund(order_id, 1000)
+
+    with pytest.raises(Conflict, match="refund-under-way"):
+        shop.refund(order_id)
+
+
+def test_a_fault_of_stripe_never_gives_back_under_another_key(shop: Shop) -> None:
+    order_id = shop.bought(uuid4(), shop.publish(course()))
+    shop.stripe.refuses = KeySpent("fault")
+    shop.refund(order_id)
+    shop.stripe.refuses = None
+    shop.now = NOON + timedelta(seconds=11)
+    shop.settle()
+
+    [request] = shop.execute("select request_id from refund_requests")
+    assert list(shop.stripe.refunded) == [str(request.request_id)]
+
+
+def test_what_stripe_did_not_answer_for_a_day_is_looked_at_by_somebody_and_never_sent_again(shop: Shop) -> None:
+    order_id = shop.bought(uuid4(), shop.publish(course()))
+    shop.stripe.silent = True
+    shop.refund(order_id)
+    shop.stripe.silent = False
+    shop.now = NOON + timedelta(hours=20, seconds=1)
+
+    with capture_logs() as lines:
+        shop.settle()
+        shop.settle()
+
+    assert [line["alarm"] for line in lines if line["event"] == "payment alarm"] == ["refund-unanswered"]
+    assert shop.stripe.refunded == {}
+
+
+def test_one_refund_that_stripe_refuses_keeps_no_other_waiting(shop: Shop) -> None:
+    ber, sold = uuid4(), shop.publish(course())
+    wrong, good = shop.bought(ber, shop.publish(course())), shop.bought(ber, sold)
+    shop.stripe.silent = True
+    shop.refund(wrong)
+    shop.refund(good, 1000)
+    shop.stripe.silent = False
+    shop.now = NOON + timedelta(seconds=11)
+    shop.stripe.refuses_payments.add(intent_of(wrong))
+
+    shop.settle()
+
+    assert [amount for _, amount in shop.stripe.refunded.values()] == [1000]
 
 
 def test_a_refund_whose_answer_was_lost_is_made_once(shop: Shop) -> None:
@@ -82,11 +135,14 @@ def test_the_same_request_again_gives_back_nothing_more_and_another_does(shop: S
 
 def test_a_refund_that_stripe_refuses_is_said_and_may_be_asked_for_anew(shop: Shop) -> None:
     order_id = shop.bought(uuid4(), shop.publish(course()))
+    request_id = uuid4()
     shop.stripe.refuses = Refused("charge_already_refunded")
     with pytest.raises(Conflict, match="not-refundable"):
-        shop.refund(order_id)
+        shop.refund(order_id, None, request_id)
     shop.stripe.refuses = None
 
+    with pytest.raises(Conflict, match="not-refundable"):
+        shop.refund(order_id, None, request_id)
     assert shop.refund(order_id).amount.amount == PRICE
 
 

@@ -12,7 +12,7 @@ from chassis.clock import now
 from chassis.settings import Settings, SettingsError
 from contracts.errors import Unavailable
 from services.purchase import payments
-from services.purchase.payments import KeyUsed, OrderToPay, Refused, StripePayments
+from services.purchase.payments import KeySpent, OrderToPay, Refused, StripePayments
 from services.purchase.stripe_events import DisputeHeard, SessionHeard
 from tests.sandbox import API_KEY, SandboxProcess, running_sandbox
 
@@ -81,7 +81,7 @@ def test_a_key_that_was_used_for_something_else_says_so(stripe: StripePayments) 
     wanted = order()
     stripe.open_page(wanted)
 
-    with pytest.raises(KeyUsed):
+    with pytest.raises(KeySpent):
         stripe.open_page(replace(wanted, email="other@tanka.example"))
 
 
@@ -94,10 +94,12 @@ def test_a_page_is_closed_unless_it_was_paid(sandbox: SandboxProcess, stripe: St
     open_one, paid_one = stripe.open_page(order()), stripe.open_page(order())
     sandbox.pay(paid_one.session_id)
 
-    assert stripe.close_page(open_one.session_id)
-    assert not stripe.close_page(paid_one.session_id)
-    assert not stripe.close_page(open_one.session_id)
-    assert stripe.close_page("cs_test_of_another_account")
+    for _ in range(2):
+        assert stripe.close_page(open_one.session_id) is None
+    assert stripe.close_page("cs_test_of_another_account") is None
+    heard = stripe.close_page(paid_one.session_id)
+    assert heard is not None
+    assert (heard.session_id, heard.outcome, heard.amount) == (paid_one.session_id, "paid", 4900)
 
 
 def test_a_refund_is_made_once_for_a_key_and_never_of_more_than_there_is(
@@ -168,18 +170,29 @@ def test_lists_go_on_page_by_page(stripe: StripePayments) -> None:
     assert {one.order_id for one in opened} <= sessions(stripe).keys()
 
 
-def test_a_stripe_that_fails_for_a_moment_is_asked_again_and_one_that_is_down_is_unavailable(
-    sandbox: SandboxProcess, stripe: StripePayments
-) -> None:
+def test_a_fault_of_stripe_spends_the_key_it_was_asked_with(sandbox: SandboxProcess, stripe: StripePayments) -> None:
     sandbox.fail("POST /v1/checkout/sessions", times=1)
     wanted = order()
-    assert stripe.open_page(wanted).session_id
+    with pytest.raises(KeySpent):
+        stripe.open_page(wanted)
 
-    sandbox.fail("POST /v1/checkout/sessions", times=2)
+    assert stripe.open_page(replace(wanted, key=str(uuid4()))).session_id
+
+
+def test_a_fault_of_stripe_where_no_key_matters_is_unavailable(sandbox: SandboxProcess, stripe: StripePayments) -> None:
+    page = stripe.open_page(order())
+    sandbox.fail("POST /v1/checkout/sessions/<id>/expire", times=1)
+
     with pytest.raises(Unavailable):
-        stripe.open_page(order())
-    with pytest.raises(Unavailable):
-        StripePayments("http://127.0.0.1:1", API_KEY).open_page(order())
+        stripe.close_page(page.session_id)
+
+
+def test_a_stripe_that_is_down_is_unavailable_and_soon_left_alone() -> None:
+    stripe = StripePayments("http://127.0.0.1:1", API_KEY)
+
+    for _ in range(payments.SILENCES + 1):
+        with pytest.raises(Unavailable):
+            stripe.open_page(order())
 
 
 def test_a_wrong_key_is_unavailable_rather_than_a_refusal(sandbox: SandboxProcess) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from tests.services.purchase.shop import NOON, PRICE, Shop, Webhook, charge, course, dispute, webhook
 
@@ -139,6 +140,23 @@ def test_access_rests_while_a_payment_is_disputed_and_returns_when_the_dispute_i
         (False, False),
         (True, True),
     ]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_lost_dispute_that_is_won_on_appeal_gives_the_course_back_and_is_said(shop: Shop, late: bool) -> None:
+    ber, sold = uuid4(), shop.publish(course())
+    order_id = shop.bought(ber, sold)
+    come = [
+        webhook("charge.dispute.closed", dispute(order_id, "lost"), NOON + timedelta(days=1)),
+        webhook("charge.dispute.closed", dispute(order_id, "won"), NOON + timedelta(days=2)),
+    ]
+
+    with capture_logs() as lines:
+        shop.receive(*(reversed(come) if late else come))
+
+    assert (shop.order(order_id).status, shop.access(ber, sold)) == ("paid", "purchase")
+    alarms = [line["alarm"] for line in lines if line["event"] == "payment alarm"]
+    assert alarms == ([] if late else ["won-after-lost"])
 
 
 def test_a_banks_question_that_took_no_money_leaves_the_course(shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """What does not fit grants nothing and is said in a line of the log; 400 where Stripe should send it again."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -101,6 +102,7 @@ FORGERIES: dict[str, Callable[[str], str]] = {
     "no scheme": lambda body: signed(body).replace("v1=", "v0="),
     "no time": lambda body: signed(body).partition(",")[2],
     "nonsense": lambda _: "t=é,v1=ü",
+    "letters that are no digits": lambda _: f"t={int(time.time())},v1=é",
 }
 
 
@@ -132,10 +134,23 @@ def test_what_is_signed_but_no_event_is_refused(shop: Shop, body: str) -> None:
 
 @pytest.mark.parametrize("kind", ["checkout.session.completed", "charge.refunded", "charge.dispute.created"])
 def test_an_event_whose_object_is_not_what_its_kind_says_is_refused_whole(shop: Shop, kind: str) -> None:
-    with pytest.raises(BadRequest):
-        shop.receive(webhook(kind, {"id": 3}))
 
+    def receive() -> None:
+        with pytest.raises(BadRequest):
+            shop.receive(webhook(kind, {"id": 3}))
+
+    assert alarms_of(receive) == ["not-understood"]
     assert shop.execute("select * from stripe_events") == []
+
+
+def test_an_instant_that_no_calendar_has_is_refused(shop: Shop, order: UUID) -> None:
+    body = completed(shop, order).body()
+    created = json.loads(body) | {"created": 10**17}
+
+    with pytest.raises(BadRequest):
+        shop.receive_raw(json.dumps(created), signed(json.dumps(created)))
+
+    assert_nothing_granted(shop)
 
 
 def test_a_second_payment_of_one_order_changes_nothing_and_is_said(shop: Shop, order: UUID) -> None:

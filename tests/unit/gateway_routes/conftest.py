@@ -257,9 +257,9 @@ class FakeAcademy:
     def refund_order(self, order_id: UUID, request_id: UUID, amount: int | None) -> Any:
         return {"order_id": str(order_id), "amount": {"amount": amount or 4900, "currency": "EUR"}}
 
-    def grant_course(self, user_id: UUID, course_id: UUID, reason: str, granted_by: UUID) -> Any:
+    def grant_course(self, user_id: UUID, course_id: UUID, reason: str, granted_by: UUID, request_id: UUID) -> Any:
         return {
-            "id": str(uuid4()),
+            "id": str(request_id),
             "user_id": str(user_id),
             "course_id": str(course_id),
             "reason": reason,

@@ -79,6 +79,12 @@ def test_the_end_of_a_dispute_outweighs_its_beginning() -> None:
     assert merged(ended, began) == ended
 
 
+def test_of_two_ends_of_a_dispute_the_later_counts() -> None:
+    lost_first, won_on_appeal = lost(), Dispute("dp", "won", 4900, NOON + timedelta(days=30))
+
+    assert merged(won_on_appeal, lost_first) == won_on_appeal
+
+
 def claim(number: int, minutes: int) -> Claim:
     return Claim(UUID(int=number), NOON + timedelta(minutes=minutes))
 
