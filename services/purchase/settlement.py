@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, literal_column, select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
@@ -122,16 +122,13 @@ def _tell_what_waited(unit_of_work: UnitOfWork, order: Row[Any], payment_intent_
 def _hear_refund(unit_of_work: UnitOfWork, heard: RefundHeard, now: datetime) -> UUID | None:
     connection = unit_of_work.connection
     order_id = _lock_payment(connection, heard.payment_intent_id, now)
-    statement = insert(refunds).values(
-        payment_intent_id=heard.payment_intent_id, refunded=heard.refunded, refunded_at=heard.at
-    )
-    is_new: bool = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["payment_intent_id", "refunded"],
-            set_={"refunded_at": func.least(refunds.c.refunded_at, statement.excluded.refunded_at)},
-        ).returning(literal_column("xmax = 0"))
-    ).scalar_one()
-    if order_id is None or not is_new:
+    is_new = connection.execute(
+        insert(refunds)
+        .values(payment_intent_id=heard.payment_intent_id, refunded=heard.refunded, refunded_at=heard.at)
+        .on_conflict_do_nothing()
+        .returning(refunds.c.refunded)
+    ).first()
+    if order_id is None or is_new is None:
         return None
     locked = _lock_orders(connection, order_id)
     _tell_refund(unit_of_work, locked[order_id], heard.refunded, heard.at)

@@ -1,5 +1,6 @@
 """Two browsers, two webhooks, two processes at the same time: one order, one right, and money too much is flagged."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -9,7 +10,18 @@ from structlog.testing import capture_logs
 from contracts.errors import Conflict
 from contracts.events.catalog import Money
 from contracts.events.purchase import OrderPaid
-from tests.services.purchase.shop import NOON, PRICE, Shop, at_once, charge, course, dispute, webhook
+from services.purchase import queries, settlement
+from services.purchase.stripe_events import SessionHeard
+from tests.services.purchase.shop import NOON, PRICE, Shop, at_once, charge, course, dispute, intent_of, webhook
+from tests.services.running import eventually
+
+
+def blocked(shop: Shop) -> int:
+    """How many connections wait for a lock."""
+    [row] = shop.execute(
+        "select count(*) as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    return int(row.n)
 
 
 def second_order(shop: Shop, user_id: UUID, first: UUID) -> UUID:
@@ -95,6 +107,28 @@ def test_two_orders_paid_at_once_give_one_right_and_the_other_is_flagged_for_ref
     orders = shop.orders_of(ber)
     assert sorted((order.status, order.refund_due) for order in orders) == [("paid", False), ("paid", True)]
     assert [line["alarm"] for line in lines if line["event"] == "payment alarm"] == ["paid-twice"]
+
+
+def test_an_order_made_and_paid_while_another_payment_waits_is_seen_by_it(shop: Shop) -> None:
+    ber, sold = uuid4(), shop.publish(course())
+    first = shop.ordered(ber, sold)
+
+    with ThreadPoolExecutor(1) as pool:
+        with shop.database.unit_of_work() as unit_of_work:
+            settlement.lock_pair(unit_of_work.connection, ber, sold.course_id)
+            queries.locked_order(unit_of_work.connection, first)
+            waiting = pool.submit(shop.pay, first)
+            eventually(lambda: blocked(shop) == 1)
+            second = second_order(shop, ber, first)
+            heard = SessionHeard(f"cs_{second.hex}", second, "paid", intent_of(second), PRICE, "eur", NOON)
+            settlement.hear(unit_of_work, heard, NOON)
+        waiting.result(10)
+
+    assert {order.id: (order.status, order.refund_due) for order in shop.orders_of(ber)} == {
+        first: ("paid", True),
+        second: ("paid", False),
+    }
+    assert shop.live(ber) == 1
 
 
 def test_when_the_wrong_one_of_two_payments_is_given_back_the_other_takes_its_place(shop: Shop) -> None:
