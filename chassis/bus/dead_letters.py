@@ -17,13 +17,13 @@ from chassis.bus.broker import (
 from chassis.bus.publisher import ConfirmedPublisher, Outgoing
 from chassis.settings import Settings
 from contracts.envelope import CONTENT_TYPE
-from contracts.events import Undecodable, read
+from contracts.events import Undecodable, read_all
 from contracts.topology import CONSUMER_QUEUES, ConsumerQueue
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that waits in a dead-letter queue; id and type are None where the message cannot be read."""
+    """A message that waits in a dead-letter queue; id and type are None where it cannot be read, a batch has no id."""
 
     queue: str
     event_id: str | None
@@ -82,8 +82,11 @@ def _describe(queue: str, message: Any) -> DeadLetter:
     event_id: str | None = None
     event_type: str | None = None
     with suppress(Undecodable):
-        envelope, _event = read(message.body)
-        event_id, event_type = str(envelope.id), envelope.type
+        envelopes = [envelope for envelope, _event in read_all(message.body, message.content_type)]
+        if len(envelopes) == 1:
+            event_id, event_type = str(envelopes[0].id), envelopes[0].type
+        else:
+            event_type = f"a batch of {len(envelopes)} events"
     body = message.body if isinstance(message.body, str) else bytes(message.body).decode("utf-8", "backslashreplace")
     return DeadLetter(
         queue, event_id, event_type, headers.get(REASON_HEADER, ""), headers.get(FAILED_AT_HEADER, ""), body[:2000]
@@ -92,4 +95,4 @@ def _describe(queue: str, message: Any) -> DeadLetter:
 
 def _back_to(queue: str, message: Any) -> Outgoing:
     body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
-    return Outgoing(str(message.delivery_tag), "", queue, body, CONTENT_TYPE, {})
+    return Outgoing(str(message.delivery_tag), "", queue, body, message.content_type or CONTENT_TYPE, {})

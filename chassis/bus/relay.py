@@ -28,7 +28,8 @@ BUSY = 0.025
 RETRY = 1.0
 UNROUTABLE_RETRY = timedelta(seconds=30)
 
-_LOCK = 7_402_118
+LOCK = 7_402_118
+"""Of the advisory lock that whoever publishes a database's outbox holds until the events are in its log."""
 
 _TAKE = text(
     "select position, id, type, partition_key, sequence, data::text as data, correlation_id, causation_id, recorded_at "
@@ -112,7 +113,7 @@ class Relay:
         """How many rows were taken; None when another relay is at work."""
         with self._database.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            if not connection.scalar(text("select pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}):
+            if not connection.scalar(text("select pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}):
                 return None
             rows = connection.execute(_TAKE, {"batch": BATCH}).all()
             telemetry.OUTBOX_WAITING.set(len(rows))

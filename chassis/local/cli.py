@@ -183,6 +183,20 @@ def reconcile_stripe(days: int) -> None:
     reconcile_payments(academy_settings(), days)
 
 
+@main.group()
+def rebuild() -> None:
+    """Throw away what can be counted again, and count it again."""
+
+
+@rebuild.command("analytics")
+def rebuild_analytics() -> None:
+    """Count instructors' numbers again from all retained events, while the academy runs."""
+    from chassis.local.lifecycle import academy_settings
+    from chassis.local.rebuilding import rebuild_projection
+
+    rebuild_projection(academy_settings())
+
+
 def _check_queue(queue: str | None) -> None:
     names = [consumer.name for consumer in CONSUMER_QUEUES]
     if queue is not None and queue not in names:

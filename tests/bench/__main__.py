@@ -21,6 +21,7 @@ from chassis.database import Database
 from chassis.local.processes import free_ports
 from chassis.rpc_client import RpcClient
 from tests.academy import AcademyUnderTest
+from tests.bench import analytics
 from tests.bench.bus_load import bare_echo, chassis_echo, drive_bare, drive_chassis
 from tests.bench.http_load import Outcome, drive, drive_over, request_bytes
 from tests.bench.processes import CpuMeter
@@ -147,6 +148,25 @@ class Bench:
         median = sorted(waits)[len(waits) // 2]
         console.print(f"XP in /v1/me/game {median * 1000:.0f} ms after the answer (median of {len(waits)}; aim 100 ms)")
 
+    def analytics(self, rpc: RpcClient, console: Console) -> None:
+        """An instructor's reads with many sales and completions, and with a tenth of them; and the rebuild."""
+        settings, base = self._academy.settings, self._academy.base_url
+        smaller: dict[str, Outcome] = {}
+        for sales in analytics.SIZES:
+            instructor = analytics.settle(settings, rpc, sales)
+            analytics.rebuild(settings, console)
+            for name, requests in analytics.reads(base, instructor).items():
+                cpu = CpuMeter(self._pids)
+                with cpu:
+                    outcome = drive(base, requests, 1, self._seconds)
+                ratio = analytics.times(outcome, smaller[name]) if name in smaller else ""
+                completions = sales * analytics.COMPLETIONS_OF_A_SALE
+                self.row(
+                    f"{name}, {sales:,} sales, {completions:,} completions", 1, outcome, cpu, ratio, "<50 ms, 2.00"
+                )
+                smaller.setdefault(name, outcome)
+            analytics.move(base, instructor, console)
+
     def silent_service(self, seed: Seed, console: Console) -> None:
         """Cached pages while progress is stopped in its tracks under 32 callers."""
         base = self._academy.base_url
@@ -213,19 +233,24 @@ def _get(base: str, path: str, token: str) -> dict[str, int]:
 
 @click.command()
 @click.option("--seconds", default=8.0, show_default=True, help="How long each measurement lasts.")
-def main(seconds: float) -> None:
+@click.option("--only", type=click.Choice(["bus", "students", "analytics"]), help="Only this part.")
+def main(seconds: float, only: str | None) -> None:
     """Measure the academy on this machine."""
     console = Console(width=200)
     with AcademyUnderTest(durable=True) as academy:
         rpc = RpcClient(academy.settings.amqp_uri, prefix=academy.settings.bus_prefix, deadline=10)
-        seed = sow(academy.settings, rpc, students=STUDENTS, lessons=LESSONS)
         bench = Bench(academy, seconds)
         try:
-            bench.bus()
-            bench.reads(seed)
-            bench.completions(seed, console)
-            bench.answer_to_xp(seed, console)
-            bench.silent_service(seed, console)
+            if only in (None, "bus"):
+                bench.bus()
+            if only in (None, "students"):
+                seed = sow(academy.settings, rpc, students=STUDENTS, lessons=LESSONS)
+                bench.reads(seed)
+                bench.completions(seed, console)
+                bench.answer_to_xp(seed, console)
+                bench.silent_service(seed, console)
+            if only in (None, "analytics"):
+                bench.analytics(rpc, console)
         finally:
             rpc.stop()
             console.print(bench.table)
