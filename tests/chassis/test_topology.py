@@ -77,7 +77,7 @@ def test_declaring_all_again_changes_nothing(shared_laboratory: Laboratory, chan
 
 
 def test_no_name_of_a_queue_comes_from_the_name_of_a_method() -> None:
-    assert list(inspect.signature(EventConsumer.__init__).parameters) == ["self", "queue"]
+    assert list(inspect.signature(EventConsumer.__init__).parameters) == ["self", "queue", "batch"]
     assert broker.event_queue_name("p.", GAMIFICATION_LEARNING) == "p.gamification.learning"
     assert broker.rpc_queue("p.", "progress").name == "p.rpc.progress"
     assert topology.GAMIFICATION_LEARNING.name == "gamification.learning"

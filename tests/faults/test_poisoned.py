@@ -41,10 +41,8 @@ def test_a_poisoned_event_is_put_aside_and_the_queue_flows_on(academy: AcademyUn
     eventually_equal(students.xp, dict.fromkeys(students.seed.tokens, 20))
 
     def dead() -> list[tuple[str | None, bool]]:
-        return sorted(
-            ((letter.event_id, bool(letter.reason and letter.failed_at)) for letter in list_dead_letters(settings)),
-            key=str,
-        )
+        letters = list_dead_letters(settings, GAMIFICATION_LEARNING.name)
+        return sorted(((letter.event_id, bool(letter.reason and letter.failed_at)) for letter in letters), key=str)
 
     eventually_equal(dead, sorted([(None, True), (nowhere, True)], key=str))
     assert replay_dead_letters(settings, GAMIFICATION_LEARNING.name) == 2
