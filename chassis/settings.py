@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy.engine import make_url
 
 STRIPE = "https://api.stripe.com"
+TEST_KEYS = ("sk_test_", "rk_test_")
+"""How the keys begin with which no real money moves."""
 
 
 class SettingsError(Exception):
@@ -113,5 +115,5 @@ def _refuse(settings: Settings) -> None:
                 raise SettingsError(f"{name.upper()} must be set in production")
         if "guest:guest@" in settings.amqp_uri:
             raise SettingsError("AMQP_URI must not use the broker's default account in production")
-        if settings.stripe_api_base != STRIPE or settings.stripe_api_key.startswith(("sk_test_", "rk_test_")):
+        if settings.stripe_api_base != STRIPE or settings.stripe_api_key.startswith(TEST_KEYS):
             raise SettingsError("STRIPE_API_BASE and STRIPE_API_KEY must not be a sandbox's in production")

@@ -13,24 +13,22 @@ from sqlalchemy.engine import Connection
 from chassis.database import Database, UnitOfWork
 from contracts.errors import Conflict
 from contracts.topology import ANALYTICS_REPLAY
-from services.analytics import counts
+from services.analytics import tables
 from services.analytics.answers import RebuildState, Rebuilt
 from services.analytics.projection import LIVE, SHADOW, Heard, hear, lock, use
 from services.analytics.tables import projection, rebuilds
 
 _RETIRED = "projection_retired"
 _CLAIMS_AT_ONCE = 50_000
-_COUNTS = tuple(
-    count.table
-    for count in (
-        counts.SALES_DAYS,
-        counts.REF_DAYS,
-        counts.LESSON_DAYS,
-        counts.COHORTS,
-        counts.COHORT_LESSONS,
-        counts.COHORT_DURATIONS,
-        counts.STUDENT_DAYS,
-    )
+_COUNTS = (
+    tables.sales_days,
+    tables.ref_days,
+    tables.ref_registrations,
+    tables.lesson_days,
+    tables.cohorts,
+    tables.cohort_lessons,
+    tables.cohort_durations,
+    tables.student_days,
 )
 
 _FORGET_CLAIMS = text(

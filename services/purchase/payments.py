@@ -15,7 +15,7 @@ import stripe
 from chassis import telemetry
 from chassis.breaker import Breaker
 from chassis.clock import now
-from chassis.settings import Settings, SettingsError
+from chassis.settings import TEST_KEYS, Settings, SettingsError
 from contracts.errors import Unavailable
 from services.purchase.stripe_events import (
     DisputeHeard,
@@ -108,7 +108,7 @@ def check(settings: Settings) -> None:
 
 def is_live(settings: Settings) -> bool:
     """Whether real money moves: Stripe's test keys and the demo's sandbox move none."""
-    return not settings.stripe_api_key.startswith(("sk_test_", "rk_test_"))
+    return not settings.stripe_api_key.startswith(TEST_KEYS)
 
 
 @cache
