@@ -300,7 +300,7 @@ def _print_welcome(console: Console, base_url: str, sandbox_url: str | None, wit
         console.print(f"  {'':<14} [yellow]a sandbox: no real money[/]")
     if with_demo:
         _print_accounts(console)
-    console.print("./tanka down stops it; so does Ctrl-C here, unless it was detached.")
+    console.print("./tanka down stops it; while attached, so does Ctrl-C.")
 
 
 def _print_accounts(console: Console) -> None:
