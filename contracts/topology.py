@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from contracts.events import (
     CourseChanged,
     CourseCompleted,
+    CourseUnlocked,
     DayStudied,
+    DuelChanged,
     EntitlementChanged,
     FreeEntitlementGranted,
     LessonCompleted,
+    NotificationAdded,
     OrderChargedBack,
     OrderPaid,
     OrderRefunded,
+    QuizChanged,
+    StreakExtended,
+    StreakFrozen,
     UserChanged,
     UserRegistered,
+    XpAwarded,
 )
 from contracts.events.base import Event
 
@@ -37,6 +44,9 @@ PROGRESS_CATALOG = ConsumerQueue("progress.catalog", (CourseChanged,))
 PROGRESS_ENTITLEMENTS = ConsumerQueue("progress.entitlements", (EntitlementChanged,))
 PURCHASE_CATALOG = ConsumerQueue("purchase.catalog", (CourseChanged,))
 PURCHASE_ENTITLEMENTS = ConsumerQueue("purchase.entitlements", (FreeEntitlementGranted,))
+PURCHASE_UNLOCKS = ConsumerQueue("purchase.unlocks", (CourseUnlocked,))
+GAMIFICATION_CATALOG = ConsumerQueue("gamification.catalog", (CourseChanged, QuizChanged))
+GAMIFICATION_PEOPLE = ConsumerQueue("gamification.people", (UserChanged,))
 GAMIFICATION_LEARNING = ConsumerQueue("gamification.learning", (LessonCompleted, CourseCompleted, DayStudied))
 
 ANALYTICS_EVENTS = ConsumerQueue(
@@ -61,6 +71,9 @@ CONSUMER_QUEUES: tuple[ConsumerQueue, ...] = (
     PROGRESS_ENTITLEMENTS,
     PURCHASE_CATALOG,
     PURCHASE_ENTITLEMENTS,
+    PURCHASE_UNLOCKS,
+    GAMIFICATION_CATALOG,
+    GAMIFICATION_PEOPLE,
     GAMIFICATION_LEARNING,
     ANALYTICS_EVENTS,
     ANALYTICS_REPLAY,
@@ -68,6 +81,9 @@ CONSUMER_QUEUES: tuple[ConsumerQueue, ...] = (
 
 GATEWAY_CACHE_EVENTS: tuple[type[Event], ...] = (CourseChanged, UserChanged)
 """What each gateway process hears on an exclusive queue of its own, to drop what it has cached."""
+
+GATEWAY_LIVE_EVENTS: tuple[type[Event], ...] = (XpAwarded, StreakExtended, StreakFrozen, DuelChanged, NotificationAdded)
+"""What each gateway process hears as well, to tell the people whose streams it holds."""
 
 
 def has_durable_consumer(event_type: str) -> bool:

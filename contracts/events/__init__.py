@@ -10,26 +10,48 @@ from contracts.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, Envelope, decod
 from contracts.events.accounts import UserChanged, UserRegistered
 from contracts.events.base import Event
 from contracts.events.catalog import CourseChanged, QuizChanged
-from contracts.events.gamification import LevelReached, StreakExtended, XpAwarded
+from contracts.events.gamification import (
+    BadgeAwarded,
+    CourseUnlocked,
+    DuelChanged,
+    LevelReached,
+    SquadCaptainChanged,
+    SquadMemberRemoved,
+    SquadOfTheWeekChosen,
+    StreakEndangered,
+    StreakExtended,
+    StreakFrozen,
+    XpAwarded,
+)
+from contracts.events.notification import NotificationAdded
 from contracts.events.progress import CourseCompleted, DayStudied, FreeEntitlementGranted, LessonCompleted
 from contracts.events.purchase import EntitlementChanged, OrderChargedBack, OrderPaid, OrderRefunded
 
 __all__ = [
     "BY_TYPE",
     "EVENTS",
+    "BadgeAwarded",
     "CourseChanged",
     "CourseCompleted",
+    "CourseUnlocked",
     "DayStudied",
+    "DuelChanged",
     "EntitlementChanged",
     "Event",
     "FreeEntitlementGranted",
     "LessonCompleted",
     "LevelReached",
+    "NotificationAdded",
     "OrderChargedBack",
     "OrderPaid",
     "OrderRefunded",
     "QuizChanged",
+    "SquadCaptainChanged",
+    "SquadMemberRemoved",
+    "SquadOfTheWeekChosen",
+    "StreakEndangered",
     "StreakExtended",
+    "StreakFrozen",
     "Undecodable",
     "UserChanged",
     "UserRegistered",
@@ -49,6 +71,15 @@ EVENTS: tuple[type[Event], ...] = (
     XpAwarded,
     LevelReached,
     StreakExtended,
+    StreakEndangered,
+    StreakFrozen,
+    CourseUnlocked,
+    BadgeAwarded,
+    SquadOfTheWeekChosen,
+    SquadMemberRemoved,
+    SquadCaptainChanged,
+    DuelChanged,
+    NotificationAdded,
     EntitlementChanged,
     OrderPaid,
     OrderRefunded,

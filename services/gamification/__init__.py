@@ -1,6 +1,7 @@
 """The game that keeps students learning: the ledger of XP and points, levels, and the streak of learning days.
 
-It owns what a student has earned and on which local days they learned. It hears `progress.lesson_completed`,
-`progress.course_completed` and `progress.day_studied`, and tells `gamification.xp_awarded`,
+It owns what a student has earned and on which local days they learned; it keeps copies of catalog's courses and of
+accounts. It hears `progress.lesson_completed`, `progress.course_completed`, `progress.day_studied`,
+`catalog.course_changed` and `accounts.user_changed`, and tells `gamification.xp_awarded`,
 `gamification.level_reached` and `gamification.streak_extended`.
 """

@@ -10,7 +10,12 @@ from chassis.clock import now
 from chassis.database import UnitOfWork
 from chassis.service import Delivery, Service, consumes, rpc
 from contracts import topology
-from services.gamification import handlers, queries
+from contracts.events.accounts import UserChanged
+from contracts.events.catalog import CourseChanged
+from services.gamification.courses import keep_courses
+from services.gamification.handlers import learning
+from services.gamification.people import keep_people
+from services.gamification.queries import standing
 
 
 class Gamification(Service):
@@ -19,20 +24,34 @@ class Gamification(Service):
     name = "gamification"
 
     @rpc
-    def get_game(self, user_id: UUID, time_zone: str = "UTC") -> queries.Game:
+    def get_game(self, user_id: UUID, time_zone: str = "UTC") -> standing.Game:
         """XP, level, points and streak, as of now in the student's present time zone."""
         with self.database.single_statement() as unit_of_work:
-            return queries.game(unit_of_work.connection, user_id, time_zone, now())
+            return standing.game(unit_of_work.connection, user_id, time_zone, now())
 
     @rpc
     def get_ledger(
         self, user_id: UUID, limit: Annotated[int, Meta(ge=1, le=100)] = 20, cursor: str | None = None
-    ) -> queries.LedgerPage:
+    ) -> standing.LedgerPage:
         """What gave the student XP and points, newest first."""
         with self.database.single_statement() as unit_of_work:
-            return queries.ledger_page(unit_of_work.connection, user_id, limit, cursor)
+            return standing.ledger_page(unit_of_work.connection, user_id, limit, cursor)
+
+    @consumes(topology.GAMIFICATION_CATALOG)
+    def on_catalog(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
+        """Courses changed: keep their newest states."""
+        heard = [(delivery.event, delivery.envelope.sequence) for delivery in deliveries]
+        keep_courses(unit_of_work.connection, [(event, n) for event, n in heard if isinstance(event, CourseChanged)])
+
+    @consumes(topology.GAMIFICATION_PEOPLE)
+    def on_people(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
+        """Accounts changed: keep their newest states."""
+        heard = [(delivery.envelope, delivery.event) for delivery in deliveries]
+        keep_people(
+            unit_of_work.connection, [(envelope, event) for envelope, event in heard if isinstance(event, UserChanged)]
+        )
 
     @consumes(topology.GAMIFICATION_LEARNING)
     def on_learning(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
         """Students finished lessons and courses, or studied."""
-        handlers.students_learned(unit_of_work, [(delivery.envelope, delivery.event) for delivery in deliveries])
+        learning.students_learned(unit_of_work, [(delivery.envelope, delivery.event) for delivery in deliveries])

@@ -29,6 +29,7 @@ students = Table(
     Column("user_id", Uuid, primary_key=True),
     Column("xp", BigInteger, nullable=False, server_default=text("0")),
     Column("points", BigInteger, nullable=False, server_default=text("0")),
+    Column("points_held", BigInteger, nullable=False, server_default=text("0")),
     Column("streak_current", Integer, nullable=False, server_default=text("0")),
     Column("streak_longest", Integer, nullable=False, server_default=text("0")),
     Column("streak_one_zone", Boolean, nullable=False, server_default=text("true")),
@@ -37,13 +38,42 @@ students = Table(
     Column("learned_in", Text),
     CheckConstraint("xp >= 0", name="students_xp_check"),
     CheckConstraint("points >= 0", name="students_points_check"),
+    CheckConstraint("points_held >= 0", name="students_points_held_check"),
     CheckConstraint("streak_current between 0 and streak_longest", name="students_streak_check"),
     CheckConstraint(
         "num_nulls(learned_at, learned_on, learned_in) = case when streak_current = 0 then 3 else 0 end",
         name="students_learned_check",
     ),
 )
-"""What a student has: the sums of the ledger, and the streak as of the last learning (`learned_*`)."""
+"""What a student has, and the streak as of the last learning (`learned_*`).
+
+`xp` is the sum of the ledger's; `points` can be spent, and with `points_held`, the stakes of duels, they are its sum.
+"""
+
+people = Table(
+    "people",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("email_verified_at", DateTime(timezone=True)),
+)
+"""What is known of accounts from their events; at `email_verified_at` the e-mail was first known to be verified."""
+
+course_copies = Table(
+    "course_copies",
+    metadata,
+    Column("course_id", Uuid, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("slug", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("instructor_id", Uuid, nullable=False),
+    Column("unlock_streak_days", Integer),
+)
+"""Catalog's courses as their newest event left them; a tombstone has the status "deleted"."""
 
 ledger = Table(
     "ledger",
@@ -56,7 +86,7 @@ ledger = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("hasty_on", Date),
     Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
-    CheckConstraint("kind in ('lesson', 'course')", name="ledger_kind_check"),
+    CheckConstraint("kind in ('lesson', 'course', 'duel_won', 'duel_lost', 'purchase')", name="ledger_kind_check"),
     CheckConstraint("xp >= 0", name="ledger_xp_check"),
 )
 """What each thing gave, once; rows are only added. `hasty_on` is the local date of a hasty completion that earned."""

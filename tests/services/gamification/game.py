@@ -12,7 +12,8 @@ from chassis.database import Database
 from contracts.envelope import Envelope
 from contracts.events.base import Event
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
-from services.gamification import handlers, queries
+from services.gamification.handlers import learning
+from services.gamification.queries import standing
 from services.gamification.tables import ledger, students
 
 T = TypeVar("T", bound=Event)
@@ -81,18 +82,18 @@ class Game:
     def receive(self, facts: Sequence[tuple[Envelope, Event]]) -> list[Envelope]:
         """Let these deliveries arrive together."""
         with self.database.unit_of_work() as unit_of_work:
-            handlers.students_learned(unit_of_work, facts)
+            learning.students_learned(unit_of_work, facts)
         return [envelope for envelope, _ in facts]
 
-    def of(self, user_id: UUID, now: datetime = EVENING, time_zone: str = PARIS) -> queries.Game:
+    def of(self, user_id: UUID, now: datetime = EVENING, time_zone: str = PARIS) -> standing.Game:
         """What the student sees."""
         with self.database.single_statement() as unit_of_work:
-            return queries.game(unit_of_work.connection, user_id, time_zone, now)
+            return standing.game(unit_of_work.connection, user_id, time_zone, now)
 
-    def page(self, user_id: UUID, limit: int = 100, cursor: str | None = None) -> queries.LedgerPage:
+    def page(self, user_id: UUID, limit: int = 100, cursor: str | None = None) -> standing.LedgerPage:
         """A page of the student's ledger."""
         with self.database.single_statement() as unit_of_work:
-            return queries.ledger_page(unit_of_work.connection, user_id, limit, cursor)
+            return standing.ledger_page(unit_of_work.connection, user_id, limit, cursor)
 
     def rows(self, user_id: UUID) -> list[tuple[str, UUID, int, int]]:
         """The student's ledger: kind, source, XP, points."""

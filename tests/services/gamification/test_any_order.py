@@ -17,7 +17,7 @@ from sqlalchemy import Column, select, text
 
 from contracts.events.base import Event
 from contracts.events.gamification import LevelReached, XpAwarded
-from services.gamification import handlers
+from services.gamification.handlers import learning
 from services.gamification.tables import learning_days, ledger, students
 from tests.services.gamification.game import (
     EVENING,
@@ -198,7 +198,7 @@ def test_a_unit_of_work_that_fails_after_all_was_done_leaves_nothing(game: Game,
 
     def die_before_the_commit() -> None:
         with game.database.unit_of_work() as unit_of_work:
-            handlers.students_learned(unit_of_work, facts)
+            learning.students_learned(unit_of_work, facts)
             raise ConnectionError
 
     with pytest.raises(ConnectionError):

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.errors import Invalid
 from services.gamification.domain.levels import Level
-from services.gamification.queries import LedgerPage
+from services.gamification.queries.standing import LedgerPage
 from tests.services.gamification.game import EVENING, Game, course_done, lesson_done
 
 

@@ -14,20 +14,14 @@ from chassis.context import Trace, traced
 from chassis.database import UnitOfWork
 from contracts.envelope import Envelope
 from contracts.events.base import Event
-from contracts.events.gamification import LevelReached, StreakExtended, XpAwarded
+from contracts.events.gamification import StreakExtended
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
+from services.gamification.accounting import Entry, record
 from services.gamification.domain import streak as streaks
 from services.gamification.domain import xp
-from services.gamification.domain.levels import level_of
 from services.gamification.domain.streak import Learning, LearningDay, Streak
 from services.gamification.domain.xp import Award
-
-
-@dataclass(frozen=True)
-class _Student:
-    xp: int
-    points: int
-    streak: Streak
+from services.gamification.students import Student, lock, save
 
 
 @dataclass(frozen=True)
@@ -61,16 +55,14 @@ def students_learned(unit_of_work: UnitOfWork, facts: Iterable[tuple[Envelope, E
     Several units of work may do so at once, also for the same students: each student's row is locked first.
     """
     finished, learned = _understood(facts)
-    students = _lock(
-        unit_of_work.connection, sorted({fact.user_id for fact in finished} | {fact.user_id for fact in learned})
-    )
-    for fact, award in _record(unit_of_work.connection, finished):
-        students[fact.user_id] = _award(unit_of_work, students[fact.user_id], fact, award)
+    user_ids = {fact.user_id for fact in finished} | {fact.user_id for fact in learned}
+    students = lock(unit_of_work.connection, user_ids)
+    record(unit_of_work, students, _entries(unit_of_work.connection, finished))
     marked = _mark_days(unit_of_work.connection, learned)
     causes = {fact.user_id: fact.cause for fact in learned}
     for user_id, streak in _streaks(unit_of_work.connection, students, marked).items():
         students[user_id] = _extend(unit_of_work, user_id, students[user_id], streak, causes[user_id])
-    _save(unit_of_work.connection, students)
+    save(unit_of_work.connection, students)
 
 
 def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished], list[_Learned]]:
@@ -99,22 +91,6 @@ def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished
     return in_order, sorted(learned, key=lambda fact: (fact.user_id, fact.learning.at))
 
 
-_LOCK = text(
-    "insert into students (user_id) select unnest(cast(:user_ids as uuid[])) "
-    "on conflict (user_id) do update set xp = students.xp "
-    "returning user_id, xp, points, streak_current, streak_longest, streak_one_zone, learned_at, learned_on, learned_in"
-)
-
-
-def _lock(connection: Connection, user_ids: list[UUID]) -> dict[UUID, _Student]:
-    students = {}
-    for row in connection.execute(_LOCK, {"user_ids": user_ids}):
-        last = Learning(row.learned_at, row.learned_on, row.learned_in) if row.learned_at else None
-        streak = Streak(row.streak_current, row.streak_longest, last, row.streak_one_zone)
-        students[row.user_id] = _Student(row.xp, row.points, streak)
-    return students
-
-
 _KNOWN = text(
     "select user_id, kind, source_id from ledger join "
     "unnest(cast(:user_ids as uuid[]), cast(:kinds as text[]), cast(:source_ids as uuid[])) "
@@ -125,14 +101,9 @@ _HASTY = text(
     "where (user_id, hasty_on) in (select * from unnest(cast(:user_ids as uuid[]), cast(:dates as date[]))) "
     "group by user_id, hasty_on"
 )
-_RECORD = text(
-    "insert into ledger (user_id, kind, source_id, xp, points, at, hasty_on) select * from unnest("
-    "cast(:user_ids as uuid[]), cast(:kinds as text[]), cast(:source_ids as uuid[]), "
-    "cast(:xp as integer[]), cast(:points as integer[]), cast(:at as timestamptz[]), cast(:hasty_on as date[]))"
-)
 
 
-def _record(connection: Connection, finished: Sequence[_Finished]) -> list[tuple[_Finished, Award]]:
+def _entries(connection: Connection, finished: Sequence[_Finished]) -> list[Entry]:
     if not finished:
         return []
     keys = {
@@ -142,21 +113,18 @@ def _record(connection: Connection, finished: Sequence[_Finished]) -> list[tuple
     }
     known = {(row.user_id, row.kind, row.source_id) for row in connection.execute(_KNOWN, keys)}
     fresh = [fact for fact in finished if (fact.user_id, fact.kind, fact.source_id) not in known]
-    awarded = _awards(fresh, _hasty_earned(connection, fresh))
-    if awarded:
-        connection.execute(
-            _RECORD,
-            {
-                "user_ids": [fact.user_id for fact, _ in awarded],
-                "kinds": [fact.kind for fact, _ in awarded],
-                "source_ids": [fact.source_id for fact, _ in awarded],
-                "xp": [award.xp for _, award in awarded],
-                "points": [award.points for _, award in awarded],
-                "at": [fact.at for fact, _ in awarded],
-                "hasty_on": [fact.hasty_on if award.xp else None for fact, award in awarded],
-            },
+    return [
+        Entry(
+            user_id=fact.user_id,
+            kind=fact.kind,
+            source_id=fact.source_id,
+            award=award,
+            at=fact.at,
+            cause=fact.cause,
+            hasty_on=fact.hasty_on if award.xp else None,
         )
-    return awarded
+        for fact, award in _awards(fresh, _hasty_earned(connection, fresh))
+    ]
 
 
 def _hasty_earned(connection: Connection, fresh: Sequence[_Finished]) -> Counter[tuple[UUID, date]]:
@@ -180,26 +148,6 @@ def _awards(fresh: Sequence[_Finished], hasty_earned: Counter[tuple[UUID, date]]
             hasty_earned[day] += award != xp.NOTHING
         awarded.append((fact, award))
     return awarded
-
-
-def _award(unit_of_work: UnitOfWork, student: _Student, fact: _Finished, award: Award) -> _Student:
-    after = replace(student, xp=student.xp + award.xp, points=student.points + award.points)
-    with traced(fact.cause):
-        unit_of_work.tell(
-            XpAwarded(
-                user_id=fact.user_id,
-                kind=fact.kind,
-                source_id=fact.source_id,
-                xp=award.xp,
-                points=award.points,
-                total_xp=after.xp,
-                total_points=after.points,
-                awarded_at=fact.at,
-            )
-        )
-        for level in range(level_of(student.xp).number + 1, level_of(after.xp).number + 1):
-            unit_of_work.tell(LevelReached(user_id=fact.user_id, level=level, total_xp=after.xp, reached_at=fact.at))
-    return after
 
 
 _MARK = text(
@@ -241,7 +189,7 @@ _DAYS = text(
 
 
 def _streaks(
-    connection: Connection, students: Mapping[UUID, _Student], marked: Iterable[_MarkedDay]
+    connection: Connection, students: Mapping[UUID, Student], marked: Iterable[_MarkedDay]
 ) -> dict[UUID, Streak]:
     after: dict[UUID, Streak] = {}
     to_fold: dict[UUID, list[LearningDay]] = {}
@@ -257,7 +205,7 @@ def _streaks(
     return after | {user_id: streaks.fold(days) for user_id, days in to_fold.items()}
 
 
-def _extend(unit_of_work: UnitOfWork, user_id: UUID, student: _Student, streak: Streak, cause: Trace) -> _Student:
+def _extend(unit_of_work: UnitOfWork, user_id: UUID, student: Student, streak: Streak, cause: Trace) -> Student:
     if streak.last is not None and streaks.is_longer(student.streak, streak):
         with traced(cause):
             unit_of_work.tell(
@@ -270,35 +218,3 @@ def _extend(unit_of_work: UnitOfWork, user_id: UUID, student: _Student, streak: 
                 )
             )
     return replace(student, streak=streak)
-
-
-_SAVE = text(
-    "update students set xp = given.xp, points = given.points, "
-    "streak_current = given.streak_current, streak_longest = given.streak_longest, "
-    "streak_one_zone = given.streak_one_zone, "
-    "learned_at = given.learned_at, learned_on = given.learned_on, learned_in = given.learned_in "
-    "from unnest(cast(:user_ids as uuid[]), cast(:xp as bigint[]), cast(:points as bigint[]), "
-    "cast(:current as integer[]), cast(:longest as integer[]), cast(:one_zone as boolean[]), "
-    "cast(:learned_at as timestamptz[]), cast(:learned_on as date[]), cast(:learned_in as text[])) "
-    "as given (user_id, xp, points, streak_current, streak_longest, streak_one_zone, "
-    "learned_at, learned_on, learned_in) "
-    "where students.user_id = given.user_id"
-)
-
-
-def _save(connection: Connection, students: Mapping[UUID, _Student]) -> None:
-    last = [student.streak.last for student in students.values()]
-    connection.execute(
-        _SAVE,
-        {
-            "user_ids": list(students),
-            "xp": [student.xp for student in students.values()],
-            "points": [student.points for student in students.values()],
-            "current": [student.streak.current for student in students.values()],
-            "longest": [student.streak.longest for student in students.values()],
-            "one_zone": [student.streak.one_zone for student in students.values()],
-            "learned_at": [learning and learning.at for learning in last],
-            "learned_on": [learning and learning.local_date for learning in last],
-            "learned_in": [learning and learning.time_zone for learning in last],
-        },
-    )

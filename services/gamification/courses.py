@@ -1,0 +1,41 @@
+"""The copy of catalog's courses, from their events."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Connection
+
+from contracts.events.catalog import CourseChanged
+from services.gamification.tables import course_copies
+
+
+def keep_courses(connection: Connection, heard: Iterable[tuple[CourseChanged, int]]) -> None:
+    """Copy the newest state heard of each course; an older one than the copy's changes nothing."""
+    newest: dict[UUID, tuple[CourseChanged, int]] = {}
+    for course, sequence in heard:
+        if course.course_id not in newest or newest[course.course_id][1] < sequence:
+            newest[course.course_id] = (course, sequence)
+    if not newest:
+        return
+    statement = insert(course_copies).values(
+        [
+            {
+                "course_id": course.course_id,
+                "sequence": sequence,
+                "status": course.status,
+                "slug": course.slug,
+                "title": course.title,
+                "instructor_id": course.instructor_id,
+                "unlock_streak_days": course.unlock.streak_days if course.unlock else None,
+            }
+            for _, (course, sequence) in sorted(newest.items())
+        ]
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["course_id"],
+            set_={column.name: statement.excluded[column.name] for column in course_copies.columns},
+            where=course_copies.c.sequence < statement.excluded.sequence,
+        )
+    )

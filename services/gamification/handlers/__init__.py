@@ -1,0 +1,1 @@
+"""The use cases of the game, a module for each of its parts."""

@@ -1,0 +1,1 @@
+"""The reads of the game, a module for each of its parts."""

@@ -1,0 +1,73 @@
+"""A student's row: whoever changes anything of a student locks it first, and saves it at the end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from services.gamification.domain.streak import Learning, Streak
+
+
+@dataclass(frozen=True)
+class Student:
+    """What a student has; `points` can be spent, `points_held` lie in duels that are being played."""
+
+    xp: int
+    points: int
+    points_held: int
+    streak: Streak
+
+
+_LOCK = text(
+    "insert into students (user_id) select unnest(cast(:user_ids as uuid[])) "
+    "on conflict (user_id) do update set xp = students.xp "
+    "returning user_id, xp, points, points_held, "
+    "streak_current, streak_longest, streak_one_zone, learned_at, learned_on, learned_in"
+)
+_SAVE = text(
+    "update students set xp = given.xp, points = given.points, points_held = given.points_held, "
+    "streak_current = given.streak_current, streak_longest = given.streak_longest, "
+    "streak_one_zone = given.streak_one_zone, "
+    "learned_at = given.learned_at, learned_on = given.learned_on, learned_in = given.learned_in "
+    "from unnest(cast(:user_ids as uuid[]), cast(:xp as bigint[]), cast(:points as bigint[]), "
+    "cast(:points_held as bigint[]), "
+    "cast(:current as integer[]), cast(:longest as integer[]), cast(:one_zone as boolean[]), "
+    "cast(:learned_at as timestamptz[]), cast(:learned_on as date[]), cast(:learned_in as text[])) "
+    "as given (user_id, xp, points, points_held, streak_current, streak_longest, streak_one_zone, "
+    "learned_at, learned_on, learned_in) "
+    "where students.user_id = given.user_id"
+)
+
+
+def lock(connection: Connection, user_ids: set[UUID]) -> dict[UUID, Student]:
+    """Lock the students' rows until the transaction ends, in the order of their ids; one of whom nothing is known yet
+    gets a row.
+    """
+    students = {}
+    for row in connection.execute(_LOCK, {"user_ids": sorted(user_ids)}):
+        last = Learning(row.learned_at, row.learned_on, row.learned_in) if row.learned_at else None
+        streak = Streak(row.streak_current, row.streak_longest, last, row.streak_one_zone)
+        students[row.user_id] = Student(row.xp, row.points, row.points_held, streak)
+    return students
+
+
+def save(connection: Connection, students: Mapping[UUID, Student]) -> None:
+    """Write the rows of students that were locked in the same transaction."""
+    last = [student.streak.last for student in students.values()]
+    connection.execute(
+        _SAVE,
+        {
+            "user_ids": list(students),
+            "xp": [student.xp for student in students.values()],
+            "points": [student.points for student in students.values()],
+            "points_held": [student.points_held for student in students.values()],
+            "current": [student.streak.current for student in students.values()],
+            "longest": [student.streak.longest for student in students.values()],
+            "one_zone": [student.streak.one_zone for student in students.values()],
+            "learned_at": [learning and learning.at for learning in last],
+            "learned_on": [learning and learning.local_date for learning in last],
+            "learned_in": [learning and learning.time_zone for learning in last],
+        },
+    )
