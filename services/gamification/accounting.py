@@ -20,7 +20,10 @@ Kind = Literal["lesson", "course", "duel_won", "duel_lost", "purchase"]
 
 @dataclass(frozen=True)
 class Entry:
-    """A row for the ledger; `hasty_on` is the local date of a hasty completion that earned."""
+    """A row for the ledger; `hasty_on` is the local date of a hasty completion that earned.
+
+    `squad_id` is the squad that the XP counts for.
+    """
 
     user_id: UUID
     kind: Kind
@@ -29,12 +32,14 @@ class Entry:
     at: datetime
     cause: Trace
     hasty_on: date | None = None
+    squad_id: UUID | None = None
 
 
 _RECORD = text(
-    "insert into ledger (user_id, kind, source_id, xp, points, at, hasty_on) select * from unnest("
+    "insert into ledger (user_id, kind, source_id, xp, points, at, hasty_on, squad_id) select * from unnest("
     "cast(:user_ids as uuid[]), cast(:kinds as text[]), cast(:source_ids as uuid[]), "
-    "cast(:xp as integer[]), cast(:points as integer[]), cast(:at as timestamptz[]), cast(:hasty_on as date[]))"
+    "cast(:xp as integer[]), cast(:points as integer[]), cast(:at as timestamptz[]), cast(:hasty_on as date[]), "
+    "cast(:squad_ids as uuid[]))"
 )
 
 
@@ -56,6 +61,7 @@ def record(unit_of_work: UnitOfWork, students: dict[UUID, Student], entries: Seq
             "points": [entry.award.points for entry in entries],
             "at": [entry.at for entry in entries],
             "hasty_on": [entry.hasty_on for entry in entries],
+            "squad_ids": [entry.squad_id for entry in entries],
         },
     )
     for entry in entries:

@@ -1,21 +1,29 @@
 """The ways into the game: calls from the gateway, events of learning."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from msgspec import Meta
 
 from chassis.clock import now
 from chassis.database import UnitOfWork
-from chassis.service import Delivery, Service, consumes, rpc
+from chassis.service import Delivery, Service, consumes, every, rpc
 from contracts import topology
-from contracts.events.accounts import UserChanged
+from contracts.events.accounts import Role, UserChanged
 from contracts.events.catalog import CourseChanged
+from services.gamification import leaderboards
 from services.gamification.courses import keep_courses
-from services.gamification.handlers import learning
+from services.gamification.domain.weeks import week_of
+from services.gamification.handlers import learning, squads
 from services.gamification.people import keep_people
+from services.gamification.queries import leaderboards as boards
+from services.gamification.queries import squads as squad_queries
 from services.gamification.queries import standing
+
+FOLD_SECONDS = 1
+CHOICE_SECONDS = 30
+Limit = Annotated[int, Meta(ge=1, le=100)]
 
 
 class Gamification(Service):
@@ -23,19 +31,152 @@ class Gamification(Service):
 
     name = "gamification"
 
+    @property
+    def week(self) -> str:
+        """The present week, in the academy's time zone."""
+        return week_of(now(), self.settings.academy_time_zone)
+
     @rpc
     def get_game(self, user_id: UUID, time_zone: str = "UTC") -> standing.Game:
         """XP, level, points and streak, as of now in the student's present time zone."""
-        with self.database.single_statement() as unit_of_work:
-            return standing.game(unit_of_work.connection, user_id, time_zone, now())
+        with self.database.snapshot() as connection:
+            return standing.game(connection, user_id, time_zone, self.week, now())
 
     @rpc
-    def get_ledger(
-        self, user_id: UUID, limit: Annotated[int, Meta(ge=1, le=100)] = 20, cursor: str | None = None
-    ) -> standing.LedgerPage:
+    def get_ledger(self, user_id: UUID, limit: Limit = 20, cursor: str | None = None) -> standing.LedgerPage:
         """What gave the student XP and points, newest first."""
         with self.database.single_statement() as unit_of_work:
             return standing.ledger_page(unit_of_work.connection, user_id, limit, cursor)
+
+    @rpc
+    def create_squad(
+        self, squad_id: UUID, user_id: UUID, role: Role, name: str, motto: str = "", official: bool = False
+    ) -> squad_queries.Squad:
+        """Make a squad, once for a `squad_id`; an official one, which nobody has joined, by instructors and admins."""
+        with self.database.unit_of_work() as unit_of_work:
+            if official:
+                squads.create_official_squad(unit_of_work, squad_id, user_id, role, name, motto, now())
+            else:
+                squads.create_squad(unit_of_work, squad_id, user_id, name, motto, now())
+            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+
+    @rpc
+    def get_squad(self, squad_id: UUID) -> squad_queries.Squad:
+        """A squad as everybody may see it."""
+        with self.database.single_statement() as unit_of_work:
+            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+
+    @rpc
+    def list_squads(
+        self, q: str | None = None, limit: Limit = 20, cursor: str | None = None
+    ) -> squad_queries.SquadPage:
+        """A page of the squads, by name."""
+        with self.database.single_statement() as unit_of_work:
+            return squad_queries.squad_page(unit_of_work.connection, q, self.week, limit, cursor)
+
+    @rpc
+    def get_squad_members(
+        self, squad_id: UUID, limit: Limit = 20, cursor: str | None = None
+    ) -> squad_queries.SquadMemberPage:
+        """A page of a squad's members, the oldest first."""
+        with self.database.snapshot() as connection:
+            return squad_queries.member_page(connection, squad_id, limit, cursor)
+
+    @rpc
+    def update_squad(
+        self, squad_id: UUID, user_id: UUID, role: Role, name: str | None = None, motto: str | None = None
+    ) -> squad_queries.Squad:
+        """Rename a squad or give it another motto."""
+        with self.database.unit_of_work() as unit_of_work:
+            squads.update_squad(unit_of_work, squad_id, user_id, role, name, motto)
+            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+
+    @rpc
+    def join_squad(self, user_id: UUID, squad_id: UUID) -> squad_queries.Squad:
+        """Let a student into a squad."""
+        with self.database.unit_of_work() as unit_of_work:
+            squads.join_squad(unit_of_work, user_id, squad_id, now())
+            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+
+    @rpc
+    def leave_squad(self, user_id: UUID) -> None:
+        """Let a student out of their squad, if they are in one."""
+        with self.database.unit_of_work() as unit_of_work:
+            squads.leave_squad(unit_of_work, user_id, self.settings.academy_time_zone, now())
+
+    @rpc
+    def kick_member(self, captain_id: UUID, squad_id: UUID, user_id: UUID) -> squad_queries.Squad:
+        """Let a captain remove a member."""
+        with self.database.unit_of_work() as unit_of_work:
+            squads.kick_member(unit_of_work, captain_id, squad_id, user_id, self.settings.academy_time_zone, now())
+            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+
+    @rpc
+    def hand_over_captaincy(self, captain_id: UUID, squad_id: UUID, user_id: UUID) -> squad_queries.Squad:
+        """Let a captain make another member the captain."""
+        with self.database.unit_of_work() as unit_of_work:
+            squads.hand_over_captaincy(unit_of_work, captain_id, squad_id, user_id, now())
+            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+
+    @rpc
+    def hide_squad(self, squad_id: UUID, hidden: bool) -> None:
+        """Take a squad off every public page, or put it back; for admins."""
+        with self.database.unit_of_work() as unit_of_work:
+            squads.hide_squad(unit_of_work, squad_id, hidden=hidden)
+
+    @rpc
+    def get_squad_of_the_week(self, week: str | None = None) -> boards.SquadOfTheWeek:
+        """The squad of a week, by default of the last that ended."""
+        with self.database.single_statement() as unit_of_work:
+            return boards.squad_of_the_week(unit_of_work.connection, week, self.settings.academy_time_zone, now())
+
+    @rpc
+    def get_student_leaderboard(
+        self, week: str | None = None, limit: Limit = 20, cursor: str | None = None, user_id: UUID | None = None
+    ) -> boards.Leaderboard:
+        """A page of the students with the most XP in a week or of all time, and where the student stands."""
+        period = boards.period(week, self.settings.academy_time_zone, now())
+        with self.database.snapshot() as connection:
+            return boards.leaderboard(connection, "students", period, limit, cursor, user_id)
+
+    @rpc
+    def get_squad_leaderboard(
+        self,
+        league: Literal["squads", "official"] = "squads",
+        week: str | None = None,
+        limit: Limit = 20,
+        cursor: str | None = None,
+        user_id: UUID | None = None,
+    ) -> boards.Leaderboard:
+        """A page of a league's squads with the most XP in a week or of all time, and where the student's stands."""
+        period = boards.period(week, self.settings.academy_time_zone, now())
+        with self.database.snapshot() as connection:
+            return squad_queries.squad_leaderboard(connection, league, period, limit, cursor, user_id)
+
+    @rpc
+    def list_leaderboard_periods(self) -> dict[str, list[str]]:
+        """The periods that leaderboards can be rebuilt of."""
+        with self.database.single_statement() as unit_of_work:
+            return {"items": leaderboards.periods(unit_of_work.connection, self.settings.academy_time_zone)}
+
+    @rpc
+    def rebuild_leaderboard(self, period: str) -> None:
+        """Count the standings of a period again from the ledger."""
+        boards.period(period, self.settings.academy_time_zone, now())
+        with self.database.unit_of_work() as unit_of_work:
+            leaderboards.rebuild(unit_of_work.connection, period, self.settings.academy_time_zone)
+
+    @every(interval=FOLD_SECONDS)
+    def fold_ranks(self) -> None:
+        """Sum up what has changed in the numbers of those who share a score."""
+        with self.database.unit_of_work() as unit_of_work:
+            leaderboards.fold_changes(unit_of_work)
+
+    @every(interval=CHOICE_SECONDS)
+    def choose_squad_of_the_week(self) -> None:
+        """Choose the squad of the week that ended last."""
+        with self.database.unit_of_work() as unit_of_work:
+            leaderboards.choose_squad_of_the_week(unit_of_work, self.settings.academy_time_zone, now())
 
     @consumes(topology.GAMIFICATION_CATALOG)
     def on_catalog(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
@@ -47,11 +188,13 @@ class Gamification(Service):
     def on_people(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
         """Accounts changed: keep their newest states."""
         heard = [(delivery.envelope, delivery.event) for delivery in deliveries]
-        keep_people(
-            unit_of_work.connection, [(envelope, event) for envelope, event in heard if isinstance(event, UserChanged)]
-        )
+        changed = [(envelope, event) for envelope, event in heard if isinstance(event, UserChanged)]
+        keep_people(unit_of_work.connection, changed)
+        erased = [event.user_id for _, event in changed if event.status == "erased"]
+        squads.people_left(unit_of_work, erased, self.settings.academy_time_zone, now())
 
     @consumes(topology.GAMIFICATION_LEARNING)
     def on_learning(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
         """Students finished lessons and courses, or studied."""
-        learning.students_learned(unit_of_work, [(delivery.envelope, delivery.event) for delivery in deliveries])
+        facts = [(delivery.envelope, delivery.event) for delivery in deliveries]
+        learning.students_learned(unit_of_work, facts, self.settings.academy_time_zone, now())

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -86,12 +87,18 @@ ledger = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("hasty_on", Date),
     Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("squad_id", Uuid, ForeignKey("squads.squad_id")),
     CheckConstraint("kind in ('lesson', 'course', 'duel_won', 'duel_lost', 'purchase')", name="ledger_kind_check"),
     CheckConstraint("xp >= 0", name="ledger_xp_check"),
 )
-"""What each thing gave, once; rows are only added. `hasty_on` is the local date of a hasty completion that earned."""
+"""What each thing gave, once; rows are only added. `hasty_on` is the local date of a hasty completion that earned.
+
+`squad_id` is the squad in which the student was at that instant: its score has the XP for ever.
+"""
 
 Index("ledger_by_time", ledger.c.user_id, ledger.c.at)
+Index("ledger_of_squad", ledger.c.squad_id, ledger.c.at, postgresql_where=ledger.c.squad_id.is_not(None))
+Index("ledger_earned", ledger.c.at, postgresql_where=ledger.c.xp > 0)
 Index("ledger_hasty", ledger.c.user_id, ledger.c.hasty_on, postgresql_where=ledger.c.hasty_on.is_not(None))
 
 learning_days = Table(
@@ -105,3 +112,129 @@ learning_days = Table(
     CheckConstraint("first_at <= last_at", name="learning_days_order_check"),
 )
 """The local dates on which a student learned, by time zone; `first_at` and `last_at` only ever widen."""
+
+squads = Table(
+    "squads",
+    metadata,
+    Column("squad_id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("motto", Text, nullable=False),
+    Column("official", Boolean, nullable=False),
+    Column("creator_id", Uuid, nullable=False),
+    Column("captain_id", Uuid),
+    Column("members", Integer, nullable=False),
+    Column("hidden", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("closed_in", Text),
+    CheckConstraint("(closed_at is null) = (closed_in is null)", name="squads_closed_check"),
+    CheckConstraint("members >= 0 and (official or members <= 50)", name="squads_members_check"),
+    CheckConstraint(
+        "case when official then captain_id is null and closed_at is null "
+        "else (members > 0) = (closed_at is null) and (captain_id is null) = (closed_at is not null) end",
+        name="squads_captain_check",
+    ),
+)
+"""Squads; one that its last member left is closed, since the week `closed_in`. Official ones have no captain or end."""
+
+Index("squads_name_key", squads.c.name_key, unique=True, postgresql_where=squads.c.closed_at.is_(None))
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("membership_id", Uuid, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("students.user_id"), nullable=False),
+    Column("squad_id", Uuid, ForeignKey("squads.squad_id"), nullable=False),
+    Column("joined_at", DateTime(timezone=True), nullable=False),
+    Column("left_at", DateTime(timezone=True)),
+    Column("removed", Boolean, nullable=False, server_default=text("false")),
+    CheckConstraint("left_at >= joined_at", name="memberships_order_check"),
+    CheckConstraint("left_at is not null or not removed", name="memberships_removed_check"),
+)
+"""Who was in which squad from when to when; `removed` says that the captain ended it."""
+
+Index("memberships_one_squad", memberships.c.user_id, unique=True, postgresql_where=memberships.c.left_at.is_(None))
+Index(
+    "memberships_of_squad",
+    memberships.c.squad_id,
+    memberships.c.joined_at,
+    memberships.c.user_id,
+    postgresql_where=memberships.c.left_at.is_(None),
+)
+Index("memberships_of_user", memberships.c.user_id, memberships.c.joined_at)
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("holder_id", Uuid, primary_key=True),
+    Column("board", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("score", BigInteger, nullable=False),
+    Column("reached_at", DateTime(timezone=True), nullable=False),
+    Column("listed", Boolean, nullable=False),
+    CheckConstraint("board in ('students', 'squads', 'official')", name="standings_board_check"),
+    CheckConstraint("period = 'all' or period ~ '^[0-9]{4}-W[0-9]{2}$'", name="standings_period_check"),
+    CheckConstraint("score > 0", name="standings_score_check"),
+)
+"""The XP of students and squads in each period, and when the last of it was earned; triggers tell `rank_changes`.
+
+Who is `listed` is said by the database's function `is_listed`: not the erased, nor those who opted out, nor hidden
+squads, nor closed ones from the week on in which they closed.
+"""
+
+Index(
+    "standings_in_order",
+    standings.c.board,
+    standings.c.period,
+    standings.c.score.desc(),
+    standings.c.reached_at,
+    standings.c.holder_id,
+    postgresql_where=standings.c.listed,
+)
+
+rank_totals = Table(
+    "rank_totals",
+    metadata,
+    Column("board", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("score", BigInteger, primary_key=True),
+    Column("holders", BigInteger, nullable=False),
+)
+"""How many listed holders have each score, but for what still waits in `rank_changes`."""
+
+rank_days = Table(
+    "rank_days",
+    metadata,
+    Column("board", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("score", BigInteger, primary_key=True),
+    Column("reached_on", Date, primary_key=True),
+    Column("holders", BigInteger, nullable=False),
+)
+"""The same by the day (UTC) on which they reached it: of thousands with one score, a rank needs those of one day."""
+
+Index("rank_days_empty", rank_days.c.board, postgresql_where=rank_days.c.holders == 0)
+
+rank_changes = Table(
+    "rank_changes",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("board", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("score", BigInteger, nullable=False),
+    Column("reached_on", Date, nullable=False),
+    Column("holders", BigInteger, nullable=False),
+)
+"""What changed in the numbers of holders: added without waiting for anybody, and summed up every second."""
+
+Index("rank_changes_by_score", rank_changes.c.board, rank_changes.c.period, rank_changes.c.score)
+
+squads_of_the_week = Table(
+    "squads_of_the_week",
+    metadata,
+    Column("week", Text, primary_key=True),
+    Column("squad_id", Uuid, ForeignKey("squads.squad_id")),
+    Column("chosen_at", DateTime(timezone=True), nullable=False),
+)
+"""Which squad won each finished week; no squad where none could."""

@@ -21,6 +21,7 @@ from services.gamification.domain import streak as streaks
 from services.gamification.domain import xp
 from services.gamification.domain.streak import Learning, LearningDay, Streak
 from services.gamification.domain.xp import Award
+from services.gamification.leaderboards import add_scores, with_squads
 from services.gamification.students import Student, lock, save
 
 
@@ -49,7 +50,9 @@ class _MarkedDay:
     is_new: bool
 
 
-def students_learned(unit_of_work: UnitOfWork, facts: Iterable[tuple[Envelope, Event]]) -> None:
+def students_learned(
+    unit_of_work: UnitOfWork, facts: Iterable[tuple[Envelope, Event]], academy_time_zone: str, now: datetime
+) -> None:
     """Record what finished lessons, finished courses and days of study give, each once, in any order.
 
     Several units of work may do so at once, also for the same students: each student's row is locked first.
@@ -57,7 +60,9 @@ def students_learned(unit_of_work: UnitOfWork, facts: Iterable[tuple[Envelope, E
     finished, learned = _understood(facts)
     user_ids = {fact.user_id for fact in finished} | {fact.user_id for fact in learned}
     students = lock(unit_of_work.connection, user_ids)
-    record(unit_of_work, students, _entries(unit_of_work.connection, finished))
+    entries = with_squads(unit_of_work.connection, _entries(unit_of_work.connection, finished))
+    record(unit_of_work, students, entries)
+    add_scores(unit_of_work, entries, academy_time_zone, now)
     marked = _mark_days(unit_of_work.connection, learned)
     causes = {fact.user_id: fact.cause for fact in learned}
     for user_id, streak in _streaks(unit_of_work.connection, students, marked).items():

@@ -1,6 +1,5 @@
 """The reads of the game."""
 
-import base64
 from datetime import datetime
 from uuid import UUID
 
@@ -8,10 +7,12 @@ import msgspec
 from sqlalchemy import select, tuple_
 from sqlalchemy.engine import Connection
 
+from chassis.cursors import read_cursor, write_cursor
 from contracts.errors import FieldError, Invalid
 from contracts.events.base import Instant
 from services.gamification.domain.levels import Level, level_of
 from services.gamification.domain.streak import NO_STREAK, Flame, Learning, Streak, UnknownTimeZone, flame
+from services.gamification.queries.squads import SquadStanding, squad_standing
 from services.gamification.tables import ledger, students
 
 FREEZES_MAX = 2
@@ -35,7 +36,7 @@ class Game(msgspec.Struct, frozen=True):
     level: Level
     points: int
     streak: StreakView
-    squad: None = None
+    squad: SquadStanding | None = None
     badges: tuple[()] = ()
 
 
@@ -56,17 +57,18 @@ class LedgerPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-def game(connection: Connection, user_id: UUID, time_zone: str, now: datetime) -> Game:
+def game(connection: Connection, user_id: UUID, time_zone: str, week: str, now: datetime) -> Game:
     """A student's game as of `now` in their time zone; one of whom nothing is known yet has its beginning.
 
-    Raises `Invalid` when the time zone is none.
+    `week` is the present one; `connection` sees one instant. Raises `Invalid` when the time zone is none.
     """
     row = connection.execute(select(students).where(students.c.user_id == user_id)).one_or_none()
     if row is None:
         return Game(0, level_of(0), 0, _streak(NO_STREAK, now, time_zone))
     last = Learning(row.learned_at, row.learned_on, row.learned_in) if row.learned_at else None
     streak = Streak(row.streak_current, row.streak_longest, last, row.streak_one_zone)
-    return Game(row.xp, level_of(row.xp), row.points, _streak(streak, now, time_zone))
+    squad = squad_standing(connection, user_id, week)
+    return Game(row.xp, level_of(row.xp), row.points, _streak(streak, now, time_zone), squad)
 
 
 def ledger_page(connection: Connection, user_id: UUID, limit: int, cursor: str | None) -> LedgerPage:
@@ -74,10 +76,10 @@ def ledger_page(connection: Connection, user_id: UUID, limit: int, cursor: str |
     key = (ledger.c.at, ledger.c.source_id)
     statement = select(ledger).where(ledger.c.user_id == user_id)
     if cursor is not None:
-        statement = statement.where(tuple_(*key) < tuple_(*_read_cursor(cursor)))
+        statement = statement.where(tuple_(*key) < tuple_(*read_cursor(cursor, tuple[Instant, UUID])))
     rows = connection.execute(statement.order_by(*(column.desc() for column in key)).limit(limit + 1)).all()
     items = tuple(LedgerItem(row.at, row.kind, row.xp, row.points, row.source_id) for row in rows[:limit])
-    return LedgerPage(items, _cursor(items[-1]) if len(rows) > limit else None)
+    return LedgerPage(items, write_cursor((items[-1].at, items[-1].source)) if len(rows) > limit else None)
 
 
 def _streak(streak: Streak, now: datetime, time_zone: str) -> StreakView:
@@ -86,14 +88,3 @@ def _streak(streak: Streak, now: datetime, time_zone: str) -> StreakView:
     except UnknownTimeZone as error:
         raise Invalid(errors=(FieldError("/time_zone", "time-zone"),)) from error
     return StreakView(seen.current, seen.longest, seen.today_done, seen.alive_until, 0, FREEZES_MAX)
-
-
-def _cursor(item: LedgerItem) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode((item.at, item.source))).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[Instant, UUID])
-    except ValueError as error:
-        raise Invalid(errors=(FieldError("/cursor", "bad-cursor"),)) from error

@@ -12,6 +12,7 @@ from chassis.database import Database
 from contracts.envelope import Envelope
 from contracts.events.base import Event
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
+from services.gamification.domain.weeks import week_of
 from services.gamification.handlers import learning
 from services.gamification.queries import standing
 from services.gamification.tables import ledger, students
@@ -53,17 +54,18 @@ def day_studied(user_id: UUID, at: datetime = EVENING, time_zone: str = PARIS) -
     return DayStudied(user_id=user_id, local_date=at.date(), time_zone=time_zone, studied_at=at)
 
 
-def delivered(event: Event) -> tuple[Envelope, Event]:
+def delivered(event: Event, *, sequence: int = 0, time: datetime | None = None) -> tuple[Envelope, Event]:
     """The event in an envelope of its own."""
     envelope = Envelope(
         id=uuid4(),
         source=event.event_source(),
         type=event.type,
-        time=datetime.now(UTC),
+        time=time or datetime.now(UTC),
         subject=event.partition_key(),
         data=msgspec.Raw(msgspec.json.encode(event)),
         dataschema=event.data_schema(),
         partition_key=event.partition_key(),
+        sequence=sequence,
         correlation_id=f"request-{uuid4()}",
     )
     return envelope, event
@@ -82,13 +84,13 @@ class Game:
     def receive(self, facts: Sequence[tuple[Envelope, Event]]) -> list[Envelope]:
         """Let these deliveries arrive together."""
         with self.database.unit_of_work() as unit_of_work:
-            learning.students_learned(unit_of_work, facts)
+            learning.students_learned(unit_of_work, facts, "UTC", EVENING)
         return [envelope for envelope, _ in facts]
 
     def of(self, user_id: UUID, now: datetime = EVENING, time_zone: str = PARIS) -> standing.Game:
         """What the student sees."""
         with self.database.single_statement() as unit_of_work:
-            return standing.game(unit_of_work.connection, user_id, time_zone, now)
+            return standing.game(unit_of_work.connection, user_id, time_zone, week_of(now, "UTC"), now)
 
     def page(self, user_id: UUID, limit: int = 100, cursor: str | None = None) -> standing.LedgerPage:
         """A page of the student's ledger."""
@@ -107,11 +109,11 @@ class Game:
         with self.database.single_statement() as unit_of_work:
             return unit_of_work.connection.execute(select(students).where(students.c.user_id == user_id)).one_or_none()
 
-    def told(self, kind: type[T], user_id: UUID) -> list[T]:
+    def told(self, kind: type[T], user_id: UUID | str) -> list[T]:
         """The events of this type about the student, in the order they were told."""
         return [msgspec.json.decode(row.data, type=kind) for row in self.outbox(kind, user_id)]
 
-    def outbox(self, kind: type[Event], user_id: UUID) -> Sequence[Row[Any]]:
+    def outbox(self, kind: type[Event], user_id: UUID | str) -> Sequence[Row[Any]]:
         """The outbox rows of this type about the student."""
         statement = text(
             "select data::text as data, correlation_id, causation_id from outbox "

@@ -198,7 +198,7 @@ def test_a_unit_of_work_that_fails_after_all_was_done_leaves_nothing(game: Game,
 
     def die_before_the_commit() -> None:
         with game.database.unit_of_work() as unit_of_work:
-            learning.students_learned(unit_of_work, facts)
+            learning.students_learned(unit_of_work, facts, "UTC", EVENING)
             raise ConnectionError
 
     with pytest.raises(ConnectionError):

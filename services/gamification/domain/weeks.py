@@ -1,0 +1,43 @@
+"""The weeks that squads and students compete in: ISO weeks, Monday to Sunday, in the academy's time zone."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+ALL_TIME = "all"
+"""The period that never ends."""
+
+
+class NoWeek(ValueError):
+    """The text names no ISO week."""
+
+
+def week_of(at: datetime, time_zone: str) -> str:
+    """The week in which the instant lies, such as `2026-W47`; the year is the ISO week's own."""
+    year, week, _ = at.astimezone(ZoneInfo(time_zone)).date().isocalendar()
+    return f"{year:04}-W{week:02}"
+
+
+def begin_of(week: str, time_zone: str) -> datetime:
+    """The first instant of the week. Raises `NoWeek`."""
+    return datetime.combine(_monday(week), time.min, ZoneInfo(time_zone)).astimezone(UTC)
+
+
+def end_of(week: str, time_zone: str) -> datetime:
+    """The first instant after the week. Raises `NoWeek`."""
+    return datetime.combine(_monday(week) + timedelta(weeks=1), time.min, ZoneInfo(time_zone)).astimezone(UTC)
+
+
+def week_before(week: str) -> str:
+    """The week before. Raises `NoWeek`."""
+    year, number, _ = (_monday(week) - timedelta(weeks=1)).isocalendar()
+    return f"{year:04}-W{number:02}"
+
+
+def _monday(week: str) -> date:
+    year, separator, number = week.partition("-W")
+    if not (separator and len(year) == 4 and len(number) == 2 and (year + number).isdecimal() and week.isascii()):
+        raise NoWeek(week)
+    try:
+        return date.fromisocalendar(int(year), int(number), 1)
+    except ValueError as error:
+        raise NoWeek(week) from error

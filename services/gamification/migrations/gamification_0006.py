@@ -1,0 +1,180 @@
+"""Squads, and the standings of squads and students with what makes ranks cheap to read."""
+
+import os
+
+from alembic import op
+from sqlalchemy import text
+
+revision = "gamification_0006"
+down_revision = "gamification_0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the tables, and fill the standings of students from the ledger."""
+    for statement in _TABLES:
+        op.execute(statement)
+    time_zone = os.environ.get("ACADEMY_TIME_ZONE") or "UTC"
+    op.get_bind().execute(_FILL, {"time_zone": time_zone})
+
+
+_TABLES = (
+    """
+    create table squads (
+        squad_id uuid primary key,
+        name text not null,
+        name_key text not null,
+        motto text not null,
+        official boolean not null,
+        creator_id uuid not null,
+        captain_id uuid,
+        members integer not null,
+        hidden boolean not null default false,
+        created_at timestamptz not null,
+        closed_at timestamptz,
+        closed_in text,
+        constraint squads_closed_check check ((closed_at is null) = (closed_in is null)),
+        constraint squads_members_check check (members >= 0 and (official or members <= 50)),
+        constraint squads_captain_check check (
+            case when official then captain_id is null and closed_at is null
+            else (members > 0) = (closed_at is null) and (captain_id is null) = (closed_at is not null) end
+        )
+    )
+    """,
+    "create unique index squads_name_key on squads (name_key) where closed_at is null",
+    """
+    create table memberships (
+        membership_id uuid primary key,
+        user_id uuid not null references students (user_id),
+        squad_id uuid not null references squads (squad_id),
+        joined_at timestamptz not null,
+        left_at timestamptz,
+        removed boolean not null default false,
+        constraint memberships_order_check check (left_at >= joined_at),
+        constraint memberships_removed_check check (left_at is not null or not removed)
+    )
+    """,
+    "create unique index memberships_one_squad on memberships (user_id) where left_at is null",
+    "create index memberships_of_squad on memberships (squad_id, joined_at, user_id) where left_at is null",
+    "create index memberships_of_user on memberships (user_id, joined_at)",
+    "alter table ledger add column squad_id uuid references squads (squad_id)",
+    "create index ledger_of_squad on ledger (squad_id, at) where squad_id is not null",
+    "create index ledger_earned on ledger (at) where xp > 0",
+    """
+    create table standings (
+        holder_id uuid not null,
+        board text not null,
+        period text not null,
+        score bigint not null,
+        reached_at timestamptz not null,
+        listed boolean not null,
+        primary key (holder_id, board, period),
+        constraint standings_board_check check (board in ('students', 'squads', 'official')),
+        constraint standings_period_check check (period = 'all' or period ~ '^[0-9]{4}-W[0-9]{2}$'),
+        constraint standings_score_check check (score > 0)
+    )
+    """,
+    "create index standings_in_order on standings (board, period, score desc, reached_at, holder_id) where listed",
+    """
+    create table rank_totals (
+        board text not null,
+        period text not null,
+        score bigint not null,
+        holders bigint not null,
+        primary key (board, period, score)
+    )
+    """,
+    """
+    create table rank_days (
+        board text not null,
+        period text not null,
+        score bigint not null,
+        reached_on date not null,
+        holders bigint not null,
+        primary key (board, period, score, reached_on)
+    )
+    """,
+    "create index rank_days_empty on rank_days (board) where holders = 0",
+    """
+    create table rank_changes (
+        id bigint primary key generated always as identity,
+        board text not null,
+        period text not null,
+        score bigint not null,
+        reached_on date not null,
+        holders bigint not null
+    )
+    """,
+    "create index rank_changes_by_score on rank_changes (board, period, score)",
+    """
+    create function is_listed(board text, period text, holder_id uuid) returns boolean language sql stable as $$
+    select case board
+        when 'students' then not exists (
+            select from people where people.user_id = is_listed.holder_id and people.status <> 'active'
+        )
+        else not exists (
+            select from squads where squads.squad_id = is_listed.holder_id
+            and (squads.hidden or squads.closed_in <= is_listed.period)
+        )
+    end
+    $$
+    """,
+    """
+    create function standings_inserted() returns trigger language plpgsql as $$
+    begin
+        insert into rank_changes (board, period, score, reached_on, holders)
+        select board, period, score, (reached_at at time zone 'UTC')::date, count(*)
+        from after where listed group by 1, 2, 3, 4;
+        return null;
+    end $$
+    """,
+    """
+    create function standings_updated() returns trigger language plpgsql as $$
+    begin
+        insert into rank_changes (board, period, score, reached_on, holders)
+        select board, period, score, (reached_at at time zone 'UTC')::date, sum(change)
+        from (select *, 1 as change from after union all select *, -1 from before) as changed
+        where listed group by 1, 2, 3, 4 having sum(change) <> 0;
+        return null;
+    end $$
+    """,
+    """
+    create function standings_deleted() returns trigger language plpgsql as $$
+    begin
+        insert into rank_changes (board, period, score, reached_on, holders)
+        select board, period, score, (reached_at at time zone 'UTC')::date, -count(*)
+        from before where listed group by 1, 2, 3, 4;
+        return null;
+    end $$
+    """,
+    """
+    create trigger standings_inserted after insert on standings
+    referencing new table as after for each statement execute function standings_inserted()
+    """,
+    """
+    create trigger standings_updated after update on standings
+    referencing old table as before new table as after for each statement execute function standings_updated()
+    """,
+    """
+    create trigger standings_deleted after delete on standings
+    referencing old table as before for each statement execute function standings_deleted()
+    """,
+    """
+    create table squads_of_the_week (
+        week text primary key,
+        squad_id uuid references squads (squad_id),
+        chosen_at timestamptz not null
+    )
+    """,
+)
+
+_FILL = text(
+    """
+    insert into standings (board, period, holder_id, score, reached_at, listed)
+    select 'students', period, user_id, sum(xp), max(at), true
+    from ledger
+    cross join lateral (values ('all'), (to_char(at at time zone :time_zone, 'IYYY-"W"IW'))) as counts_in (period)
+    where xp > 0 group by period, user_id
+    """
+)
