@@ -12,6 +12,7 @@ from gateway.routes import (
     operations,
     progress,
     purchase,
+    squads,
 )
 
 
@@ -26,6 +27,7 @@ def blueprints() -> tuple[APIBlueprint, ...]:
         purchase.blueprint,
         analytics.blueprint,
         game.blueprint,
+        squads.blueprint,
         operations.blueprint,
         documentation.blueprint,
     )

@@ -136,13 +136,26 @@ ROUTES = (
     # game
     Route("GET", "/v1/me/game", SIGNED_IN),
     Route("GET", "/v1/me/ledger", SIGNED_IN),
+    # squads: one that nobody knows, since who leads which is tested elsewhere
+    Route("GET", "/v1/squads", EVERYBODY),
+    Route("POST", "/v1/squads", SIGNED_IN, {"name": "<new>"}),
+    Route("GET", "/v1/squads/of-the-week", EVERYBODY),
+    Route("POST", "/v1/squads/leave", SIGNED_IN),
+    Route("GET", "/v1/squads/<squad>", EVERYBODY),
+    Route("PATCH", "/v1/squads/<squad>", SIGNED_IN, {"motto": "Neuf"}),
+    Route("GET", "/v1/squads/<squad>/members", EVERYBODY),
+    Route("POST", "/v1/squads/<squad>/join", SIGNED_IN),
+    Route("POST", "/v1/squads/<squad>/kick", SIGNED_IN, {"user_id": "<user>"}),
+    Route("POST", "/v1/squads/<squad>/captain", SIGNED_IN, {"user_id": "<user>"}),
+    Route("GET", "/v1/leaderboards/squads", EVERYBODY),
+    Route("GET", "/v1/leaderboards/students", EVERYBODY),
 )
 
 
 def test_every_route_of_the_gateway_is_in_the_table() -> None:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     app = create_app(Settings(), Dependencies(database, FakeAcademy()))
-    names = {f"{name}_id": name for name in ("user", "image", "chapter", "lesson", "order", "grant")}
+    names = {f"{name}_id": name for name in ("user", "image", "chapter", "lesson", "order", "grant", "squad")}
     there = set()
     for rule in app.url_map.iter_rules():
         path = rule.rule
@@ -176,7 +189,7 @@ def new_parts(
             ids["grant"] = admin.done("POST", f"/admin/courses/{course.id}/grants", gift, 201)["id"]
         if status in STEPS:
             instructor.done("POST", f"/courses/{course.id}/{STEPS[status]}")
-        unknown = {name: str(uuid4()) for name in ("user", "image", "order")}
+        unknown = {name: str(uuid4()) for name in ("user", "image", "order", "squad")}
         return ids | unknown | {"new": f"neuf-{uuid4().hex[:8]}"}
 
     return make
