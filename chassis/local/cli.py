@@ -197,6 +197,15 @@ def rebuild_analytics() -> None:
     rebuild_projection(academy_settings())
 
 
+@rebuild.command("leaderboards")
+def rebuild_leaderboards() -> None:
+    """Count the standings of students and squads again from the ledger, while the academy runs."""
+    from chassis.local.lifecycle import academy_settings
+    from chassis.local.rebuilding import recount_leaderboards
+
+    recount_leaderboards(academy_settings())
+
+
 def _check_queue(queue: str | None) -> None:
     names = [consumer.name for consumer in CONSUMER_QUEUES]
     if queue is not None and queue not in names:

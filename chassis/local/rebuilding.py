@@ -1,4 +1,4 @@
-"""What `./tanka rebuild analytics` does: sends all retained events again, and lets analytics count them anew."""
+"""What `./tanka rebuild` does: analytics counts all retained events anew, which are sent again; leaderboards the ledger."""
 
 import time
 from collections.abc import Iterator
@@ -57,6 +57,25 @@ def rebuild_projection(settings: Settings) -> None:
     console.print(f"Counted again: {rebuilt['events']} events in {seconds:.1f} s ({rate:,.0f}/s)")
     differing = rebuilt["differing"]
     console.print("The numbers are equal to those before." if not differing else f"Rows that were not so: {differing}")
+
+
+def recount_leaderboards(settings: Settings) -> None:
+    """Count all periods again, one after another; StartError when the game does not answer."""
+    console = Console(soft_wrap=True, highlight=False)
+    rpc = RpcClient(settings.amqp_uri, prefix=settings.bus_prefix, deadline=ANSWER_SECONDS)
+    began = time.monotonic()
+    try:
+        periods = rpc.call("gamification", "list_leaderboard_periods")["items"]
+        with Progress(TextColumn("counted"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
+            for period in progress.track(periods):
+                rpc.call("gamification", "rebuild_leaderboard", period=period)
+    except Unavailable as error:
+        raise StartError(
+            "Gamification does not answer; what is counted stays, the rest as it was. Run it again."
+        ) from error
+    finally:
+        rpc.stop()
+    console.print(f"Counted again: {len(periods)} periods in {time.monotonic() - began:.1f} s")
 
 
 @contextmanager

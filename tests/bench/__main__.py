@@ -21,7 +21,7 @@ from chassis.database import Database
 from chassis.local.processes import free_ports
 from chassis.rpc_client import RpcClient
 from tests.academy import AcademyUnderTest
-from tests.bench import analytics
+from tests.bench import analytics, game
 from tests.bench.bus_load import bare_echo, chassis_echo, drive_bare, drive_chassis
 from tests.bench.http_load import Outcome, drive, drive_over, request_bytes
 from tests.bench.processes import CpuMeter
@@ -167,6 +167,28 @@ class Bench:
                 smaller.setdefault(name, outcome)
             analytics.move(base, instructor, console)
 
+    def game(self, rpc: RpcClient) -> None:
+        """Leaderboards and an award with a million students, and with a hundredth of them."""
+        smaller: dict[str, Outcome] = {}
+        database = Database(self._academy.database_url("gamification"))
+        try:
+            for students, squads in game.SIZES:
+                game.fill(database, students, squads)
+                measured = CpuMeter(self._pids)
+                with measured:
+                    found = game.reads(rpc, students)
+                for name, outcome in found.items():
+                    ratio = f"{outcome.percentile(0.5) / smaller[name].percentile(0.5):.2f}" if name in smaller else ""
+                    what = f"leaderboard of {name}, {students:,} students, {squads:,} squads"
+                    self.row(what, 1, outcome, measured, ratio, "<30 ms, 1.50")
+                    smaller.setdefault(name, outcome)
+                cpu = CpuMeter(self._pids)
+                with cpu:
+                    outcome = game.awards(database, students)
+                self.row(f"an award in the database, {students:,} students", 1, outcome, cpu, "", "<5 ms")
+        finally:
+            database.close()
+
     def silent_service(self, seed: Seed, console: Console) -> None:
         """Cached pages while progress is stopped in its tracks under 32 callers."""
         base = self._academy.base_url
@@ -233,7 +255,7 @@ def _get(base: str, path: str, token: str) -> dict[str, int]:
 
 @click.command()
 @click.option("--seconds", default=8.0, show_default=True, help="How long each measurement lasts.")
-@click.option("--only", type=click.Choice(["bus", "students", "analytics"]), help="Only this part.")
+@click.option("--only", type=click.Choice(["bus", "students", "analytics", "game"]), help="Only this part.")
 def main(seconds: float, only: str | None) -> None:
     """Measure the academy on this machine."""
     console = Console(width=200)
@@ -251,6 +273,8 @@ def main(seconds: float, only: str | None) -> None:
                 bench.silent_service(seed, console)
             if only in (None, "analytics"):
                 bench.analytics(rpc, console)
+            if only in (None, "game"):
+                bench.game(rpc)
         finally:
             rpc.stop()
             console.print(bench.table)

@@ -38,7 +38,7 @@ def tidy(value: str) -> str:
 def name_key(name: str) -> str:
     """What two names that look the same have in common: letters without accents, case, width and spaces."""
     decomposed = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(c for c in decomposed if not (unicodedata.combining(c) or c.isspace()))
+    return "".join(c for c in decomposed if c.isprintable() and not (unicodedata.combining(c) or c.isspace()))
 
 
 def name_fault(name: str) -> str | None:

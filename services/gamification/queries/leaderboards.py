@@ -144,7 +144,7 @@ _CHOSEN = text(
 def squad_of_the_week(connection: Connection, week: str | None, time_zone: str, now: datetime) -> SquadOfTheWeek:
     """The squad of a week in the academy's time zone, by default of the last that ended. Raises `Invalid`."""
     asked = week_before(week_of(now, time_zone)) if week is None else week
-    period(asked, time_zone, now)
+    _refuse_no_week(asked, time_zone)
     row = connection.execute(
         _CHOSEN, {"week": asked, "begin": begin_of(asked, time_zone), "end": end_of(asked, time_zone)}
     ).one_or_none()
@@ -155,13 +155,16 @@ def period(week: str | None, time_zone: str, now: datetime) -> str:
     """The period that a caller names: a week such as `2026-W47`, "all", or by default this week. Raises `Invalid`."""
     if week is None:
         return week_of(now, time_zone)
-    if week == ALL_TIME:
-        return week
+    if week != ALL_TIME:
+        _refuse_no_week(week, time_zone)
+    return week
+
+
+def _refuse_no_week(week: str, time_zone: str) -> None:
     try:
         begin_of(week, time_zone)
     except NoWeek as error:
         raise Invalid(errors=(FieldError("/week", "week"),)) from error
-    return week
 
 
 def _utc_date(at: datetime) -> date:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from chassis.clock import now
 from chassis.database import Database
 from chassis.settings import Settings
 from contracts.errors import Invalid
@@ -73,7 +74,43 @@ def test_what_is_no_call_is_refused_by_its_field(call: Call) -> None:
         ("get_ledger", {"user_id": str(uuid4()), "limit": 0}, "/limit"),
         ("get_ledger", {"user_id": str(uuid4()), "limit": 101}, "/limit"),
         ("get_ledger", {"user_id": str(uuid4()), "cursor": "\0"}, "/cursor"),
+        ("get_student_leaderboard", {"week": "\0"}, "/week"),
+        ("get_squad_leaderboard", {"cursor": "x"}, "/cursor"),
+        ("list_squads", {"q": "\0", "cursor": "x"}, "/cursor"),
+        ("get_squad_of_the_week", {"week": "all"}, "/week"),
+        ("rebuild_leaderboard", {"period": "2026-W99"}, "/week"),
     ):
         with pytest.raises(Invalid) as caught:
             call(method, **arguments)
         assert caught.value.errors[0].pointer == pointer, (method, arguments)
+
+
+def test_squads_and_leaderboards_are_there_over_the_bus(call: Call, inside: Game) -> None:
+    captain, member, squad_id = uuid4(), uuid4(), uuid4()
+    made = call("create_squad", squad_id=squad_id, user_id=captain, role="student", name="Les Éclairs", motto="Zap")
+    call("join_squad", user_id=member, squad_id=squad_id)
+    with inside.database.unit_of_work() as unit_of_work:
+        unit_of_work.tell(lesson_done(member, completed_at=now()))
+
+    eventually(lambda: call("get_squad", squad_id=squad_id)["week_score"] == 20)
+
+    assert made["captain_id"] == str(captain)
+    assert [item["id"] for item in call("list_squads", q="eclair")["items"]] == [str(squad_id)]
+    assert [item["id"] for item in call("get_squad_members", squad_id=squad_id)["items"]] == [str(captain), str(member)]
+    assert call("get_squad_leaderboard", user_id=captain)["me"] == {"rank": 1, "score": 20}
+    assert call("get_student_leaderboard", week="all", user_id=member)["me"] == {"rank": 1, "score": 20}
+    assert call("get_game", user_id=member)["squad"] == {
+        "id": str(squad_id),
+        "name": "Les Éclairs",
+        "week_score": 20,
+        "rank": 1,
+    }
+    assert call("get_squad_of_the_week")["squad"] is None
+    for period in call("list_leaderboard_periods")["items"]:
+        call("rebuild_leaderboard", period=period)
+    assert call("get_squad_leaderboard", user_id=captain)["me"] == {"rank": 1, "score": 20}
+    call("update_squad", squad_id=squad_id, user_id=captain, role="student", motto="Boum")
+    call("hand_over_captaincy", captain_id=captain, squad_id=squad_id, user_id=member)
+    call("kick_member", captain_id=member, squad_id=squad_id, user_id=captain)
+    call("leave_squad", user_id=member)
+    assert call("get_squad", squad_id=squad_id)["members"] == 0
