@@ -1,4 +1,4 @@
-"""What `./tanka rebuild` does: retained events are sent to analytics again; leaderboards are counted from the ledger."""
+"""What `./tanka rebuild` does: analytics is sent all retained events; leaderboards are counted from the ledger."""
 
 import time
 from collections.abc import Iterator
