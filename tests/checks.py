@@ -100,6 +100,9 @@ def _servers() -> Iterator[dict[str, str]]:
         **os.environ,
         "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
         "PYTHONPATH": str(CHECKOUT),
+        # Some two hundred processes start: none should compile again what another has, whatever the shell says.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),
     }
     if environment.pop(CONTAINERS_VARIABLE, "") == "1":
         with infrastructure.containers() as servers:
