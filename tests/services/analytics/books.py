@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import MetaData, select
+from sqlalchemy import select
 
 from chassis.database import Database
 from chassis.outbox import inbox, outbox
@@ -173,7 +173,7 @@ class Books:
         found: Dump = {}
         with self.database.snapshot() as connection:
             for table in projection.tables.values():
-                rows = connection.execute(select(table.to_metadata(MetaData(), schema=schema)))
+                rows = connection.exec_driver_sql(f"select * from {schema}.{table.name}")
                 found[table.name] = sorted(tuple(str(value) for value in row) for row in rows)
         return found
 
