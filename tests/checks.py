@@ -22,9 +22,14 @@ from tests.infrastructure import AMQP_VARIABLE, CONTAINERS_VARIABLE, DATABASE_VA
 
 CACHE = STATE / "cache"
 PROGRAMS = Path(sys.executable).parent
-WORKERS = 2
-SERIAL = ("tests/local", "tests/system", "tests/faults")
-"""Tests that start whole academies, or measure: one after another. All others run side by side."""
+WORKERS = 3
+"""On two cores: many tests wait, for processes that start and for deadlines that pass."""
+
+LONGEST = ("tests/system", "tests/faults", "tests/local", "tests/chassis", "tests/services")
+"""Begun first, so that at the end no worker is left alone with a long one."""
+
+ALONE = ("tests/system/test_speed.py", "tests/system/test_silent_services.py")
+"""Tests that measure, and so run while nothing else does. All others run side by side."""
 
 LINTS: dict[str, list[str]] = {
     "style": [str(PROGRAMS / "ruff"), "check", f"--cache-dir={CACHE / 'ruff'}", "."],
@@ -77,15 +82,13 @@ def lint() -> list[str]:
 
 def run_tests() -> list[str]:
     """Run all tests; return the names of the parts that failed."""
-    serial = [path for path in SERIAL if (CHECKOUT / path).exists()]
-    side_by_side = ["-n", str(WORKERS), "--dist", "loadfile", *(f"--ignore={path}" for path in SERIAL)]
-    failed = []
+    distribution = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+    parts = {
+        "tests side by side": [*distribution, *(f"--ignore={path}" for path in ALONE), *LONGEST, "tests"],
+        "tests that run alone": [*ALONE],
+    }
     with _servers() as environment:
-        if _pytest(["-q", *side_by_side, "tests"], environment):
-            failed.append("tests")
-        if _pytest(["-q", *serial], environment):
-            failed.append("tests of the whole")
-    return failed
+        return [name for name, arguments in parts.items() if _pytest(["-q", *arguments], environment)]
 
 
 def _pytest(arguments: list[str], environment: Mapping[str, str]) -> int:
@@ -100,6 +103,9 @@ def _servers() -> Iterator[dict[str, str]]:
         **os.environ,
         "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
         "PYTHONPATH": str(CHECKOUT),
+        # Some two hundred processes start: none should compile again what another has, whatever the shell says.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),
     }
     if environment.pop(CONTAINERS_VARIABLE, "") == "1":
         with infrastructure.containers() as servers:

@@ -8,10 +8,10 @@ from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from chassis.settings import Settings
 from tests import infrastructure
-from tests.academy import AcademyUnderTest
 from tests.infrastructure import AMQP_VARIABLE, CONTAINERS_VARIABLE, DATABASE_VARIABLE, Servers
 
 DatabaseFactory = Callable[[str], str]
@@ -35,6 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure() -> None:
     """Stop the containers."""
     _containers.close()
+
+
+class _Distribution(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each worker whole files, and one of them all of tests/system, which shares an academy."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/system" if nodeid.startswith("tests/system/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Distribute as above, whatever is asked for."""
+    return _Distribution(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -70,55 +82,25 @@ def module_database_url_for(postgres_url: str) -> Iterator[DatabaseFactory]:
 
 
 @pytest.fixture
-def retry_delays() -> set[float]:
-    """The retry delays that the test's settings name: each has queues of its own to be deleted."""
-    return set()
-
-
-@pytest.fixture
-def bus_prefix(amqp_uri: str, retry_delays: set[float]) -> Iterator[str]:
-    """A random prefix for the exchanges and queues of one test, which are deleted afterwards."""
-    prefix = f"test-{secrets.token_hex(6)}."
-    yield prefix
-    infrastructure.delete_bus(amqp_uri, prefix, retry_delays)
-
-
-@pytest.fixture
-def settings_for(
-    postgres_url: str,
-    amqp_uri: str,
-    bus_prefix: str,
-    retry_delays: set[float],
-    database_url_for: DatabaseFactory,
-) -> SettingsFactory:
+def settings_for(postgres_url: str, amqp_uri: str, database_url_for: DatabaseFactory) -> Iterator[SettingsFactory]:
     """`settings_for("progress", rpc_deadline=0.5)`: throwaway databases, a prefix, quick retries."""
+    with _settings_factory(postgres_url, amqp_uri, database_url_for) as factory:
+        yield factory
 
-    def make(*services: str, **changes: Any) -> Settings:
-        values: dict[str, Any] = {
-            "amqp_uri": amqp_uri,
-            "bus_prefix": bus_prefix,
-            "bus_retry_delays": (0.05, 0.1),
-            "database_url": postgres_url,
-            "database_urls": {service: database_url_for(service) for service in services},
-        }
-        settings = Settings(**(values | changes))
-        retry_delays.update(settings.bus_retry_delays)
-        return settings
 
-    return make
+@pytest.fixture(scope="module")
+def module_settings_for(
+    postgres_url: str, amqp_uri: str, module_database_url_for: DatabaseFactory
+) -> Iterator[SettingsFactory]:
+    """As `settings_for`, for what the tests of a module share."""
+    with _settings_factory(postgres_url, amqp_uri, module_database_url_for) as factory:
+        yield factory
 
 
 @pytest.fixture
 def settings(settings_for: SettingsFactory) -> Settings:
     """Settings without a service's database: broker, prefix and quick retries."""
     return settings_for()
-
-
-@pytest.fixture(scope="session")
-def academy() -> Iterator[AcademyUnderTest]:
-    """A whole academy for tests over HTTP that leave it as sound as they found it."""
-    with AcademyUnderTest() as academy:
-        yield academy
 
 
 @contextlib.contextmanager
@@ -132,3 +114,25 @@ def _database_factory(server_url: str) -> Iterator[DatabaseFactory]:
             return made[service]
 
         yield make
+
+
+@contextlib.contextmanager
+def _settings_factory(server_url: str, amqp_uri: str, database_url_for: DatabaseFactory) -> Iterator[SettingsFactory]:
+    """What a deployment with these settings leaves on the broker is deleted afterwards."""
+    prefix = f"test-{secrets.token_hex(6)}."
+    retry_delays: set[float] = set()
+
+    def make(*services: str, **changes: Any) -> Settings:
+        values: dict[str, Any] = {
+            "amqp_uri": amqp_uri,
+            "bus_prefix": prefix,
+            "bus_retry_delays": (0.05, 0.1),
+            "database_url": server_url,
+            "database_urls": {service: database_url_for(service) for service in services},
+        }
+        settings = Settings(**(values | changes))
+        retry_delays.update(settings.bus_retry_delays)
+        return settings
+
+    yield make
+    infrastructure.delete_bus(amqp_uri, prefix, retry_delays)

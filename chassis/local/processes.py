@@ -1,6 +1,8 @@
 """Processes we started: told apart from others by id and start time, and ended by id alone."""
 
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +14,12 @@ from pathlib import Path
 import psutil
 
 PORT_PATIENCE = 20.0
+
+PORTS = range(20_000, 32_768)
+"""Where ports are looked for: below those that systems give away by themselves, for ours are used seconds later."""
+
+_first = random.choice(PORTS)
+_ports = itertools.cycle((*range(_first, PORTS.stop), *range(PORTS.start, _first)))
 
 
 class StartError(Exception):
@@ -98,15 +106,9 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different loopback ports that nobody listens on."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Return `count` different loopback ports that nobody listens on and that this process has not been given yet."""
+    free = (port for port in _ports if port_is_free(port))
+    return [next(free) for _ in range(count)]
 
 
 def settle_port(port: int | None, keep: bool) -> int:

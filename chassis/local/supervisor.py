@@ -178,6 +178,8 @@ class Supervisor:
         self.complete = False
         """Whether all that `up` promises is there, the demo included."""
         self.infrastructure = Infrastructure(state, name, report.note, throwaway, database_url, amqp_uri)
+        # Before anything else is there: what nobody seems to own is swept away by whoever cleans up after tests.
+        self.infrastructure.save()
         self.report = report
         self._extra = dict(environment)
         self._runner = runner
@@ -517,9 +519,9 @@ def ask_ready(port: int, patience: float = 0.5) -> str | None:
 def _private_ports(count: int, taken: Iterable[int]) -> list[int]:
     """Return free ports, the last with room behind it: each of the gateway's workers takes the next one."""
     while True:
-        *others, last = free_ports(count)
-        if not any(last <= port <= last + GATEWAY_PORTS for port in (*others, *taken)) and not {*others} & {*taken}:
-            return [*others, last]
+        ports = free_ports(count + GATEWAY_PORTS)
+        if not {*ports} & {*taken}:
+            return ports[:count]
 
 
 def _allow_open_files() -> None:

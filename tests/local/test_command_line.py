@@ -18,6 +18,14 @@ import pytest
 from chassis.local.places import CHECKOUT
 from chassis.local.processes import ProcessIdentity, free_ports, wait_until
 
+NOT_TOLD = (
+    "DATABASE_URL",
+    "PYTHONPATH",
+    "PYTHONPYCACHEPREFIX",
+    "STRIPE_API_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "STRIPE_API_BASE",
+)
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tanka", "__pycache__", ".*_cache", ".hypothesis")
 
 
@@ -29,8 +37,7 @@ class Checkout:
 
     def tanka(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end, with `more` in its environment."""
-        left_out = ("DATABASE_URL", "PYTHONPATH", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE")
-        environment = {name: value for name, value in os.environ.items() if name not in left_out} | more
+        environment = {name: value for name, value in os.environ.items() if name not in NOT_TOLD} | more
         return subprocess.run(
             [sys.executable, "-m", "chassis.local.cli", *arguments],
             cwd=self.path,

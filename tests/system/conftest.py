@@ -62,7 +62,7 @@ def eventually(found: Callable[[], Any], patience: float = 10.0) -> Any:
     return value
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def academy() -> Iterator[AcademyUnderTest]:
     with AcademyUnderTest({"LOG_LEVEL": "warning"}) as academy:
         yield academy
@@ -74,13 +74,13 @@ def academy() -> Iterator[AcademyUnderTest]:
             assert not faults, f"{name}: {faults[:3]}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(academy: AcademyUnderTest) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=academy.base_url, timeout=20) as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def anonymous(client: httpx.Client) -> Visitor:
     return Visitor(client)
 
@@ -92,7 +92,7 @@ def register(client: httpx.Client, **fields: Any) -> Visitor:
     return Visitor(client, answer["user"], answer["access_token"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(academy: AcademyUnderTest, client: httpx.Client) -> Visitor:
     email = "chef@tanka.example"
     create_admin(academy.database_url("accounts"), email, PASSWORD)
@@ -100,7 +100,7 @@ def admin(academy: AcademyUnderTest, client: httpx.Client) -> Visitor:
     return Visitor(client, answer["user"], answer["access_token"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new_instructor(client: httpx.Client, admin: Visitor) -> Callable[[], Visitor]:
     def make() -> Visitor:
         someone = register(client, display_name="Arsène")
@@ -112,17 +112,17 @@ def new_instructor(client: httpx.Client, admin: Visitor) -> Callable[[], Visitor
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def instructor(new_instructor: Callable[[], Visitor]) -> Visitor:
     return new_instructor()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def other_instructor(new_instructor: Callable[[], Visitor]) -> Visitor:
     return new_instructor()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def student(client: httpx.Client) -> Visitor:
     return register(client)
 
@@ -132,13 +132,13 @@ def new_student(client: httpx.Client) -> Callable[[], Visitor]:
     return lambda: register(client)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def category(admin: Visitor) -> str:
     admin.done("POST", "/admin/categories", {"slug": "dev-web", "name": "Développement web"}, 201)
     return "dev-web"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new_course(instructor: Visitor, category: str) -> Callable[..., Course]:
     """`new_course(lessons=2, publish=True, **fields)`: a course of one chapter by `instructor`."""
 

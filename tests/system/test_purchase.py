@@ -20,7 +20,7 @@ PRICE = {"amount": 4900, "currency": "EUR"}
 WAIVED = {"withdrawal_waiver": True}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sandbox(academy: AcademyUnderTest) -> Sandbox:
     return academy.sandbox
 

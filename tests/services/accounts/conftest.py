@@ -13,10 +13,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from chassis.database import Database
+from chassis.outbox import outbox
 from chassis.settings import Settings
 from gateway.app import Gateway, create_app
 from gateway.dependencies import Dependencies
-from tests.conftest import SettingsFactory
+from gateway.tables import metadata
+from tests.conftest import DatabaseFactory
+from tests.services.tables import empty
 
 PASSWORD = "tanka-azerty"
 FRONT = "http://front.example"
@@ -136,18 +139,27 @@ def letter_box() -> LetterBox:
     return LetterBox()
 
 
-@pytest.fixture
-def accounts_settings(settings_for: SettingsFactory) -> Settings:
-    """Settings with a throwaway accounts database."""
-    return settings_for("accounts", front_url=FRONT, front_origins=(FRONT,), public_url="http://api.example")
-
-
-@pytest.fixture
-def database(accounts_settings: Settings) -> Iterator[Database]:
-    """The accounts database."""
-    database = Database(accounts_settings.database_url_for("accounts"), pool_size=16)
+@pytest.fixture(scope="module")
+def module_database(module_database_url_for: DatabaseFactory) -> Iterator[Database]:
+    """The accounts database that the tests of a module share."""
+    database = Database(module_database_url_for("accounts"), pool_size=16)
     yield database
     database.close()
+
+
+@pytest.fixture
+def database(module_database: Database) -> Database:
+    """The accounts database, with nothing in it."""
+    with module_database.unit_of_work() as unit_of_work:
+        empty(unit_of_work.connection, [*metadata.sorted_tables, outbox])
+    return module_database
+
+
+@pytest.fixture
+def accounts_settings(database: Database) -> Settings:
+    """Settings with the accounts database and no bus."""
+    urls = {"accounts": database.url}
+    return Settings(database_urls=urls, front_url=FRONT, front_origins=(FRONT,), public_url="http://api.example")
 
 
 @pytest.fixture

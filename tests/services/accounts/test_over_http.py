@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, text
 from chassis.local.processes import free_ports
 from chassis.settings import Settings
 from gateway.commands import create_admin
-from tests.conftest import DatabaseFactory
+from tests.conftest import DatabaseFactory, SettingsFactory
 from tests.services.accounts.conftest import PASSWORD, soon
 
 
@@ -106,9 +106,9 @@ def running(shared_settings: Settings, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def own(accounts_settings: Settings, tmp_path: Path) -> Iterator[Running]:
+def own(settings_for: SettingsFactory, tmp_path: Path) -> Iterator[Running]:
     """A gateway of this test's own, to be mistreated."""
-    with _run(accounts_settings, tmp_path / "log") as gateway:
+    with _run(settings_for("accounts"), tmp_path / "log") as gateway:
         yield gateway
 
 

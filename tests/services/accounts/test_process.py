@@ -8,18 +8,18 @@ import pytest
 from sqlalchemy import insert, select
 
 from chassis.database import Database
-from chassis.settings import Settings
 from gateway.cache import Page, page
 from gateway.domain.sessions import REFRESH_LIFETIME
 from gateway.process import Process, forget_the_past
 from gateway.tables import sessions
+from tests.conftest import SettingsFactory
 from tests.services.accounts.conftest import Clock, Someone
 
 
 @pytest.fixture
-def process(accounts_settings: Settings) -> Iterator[Process]:
+def process(settings_for: SettingsFactory) -> Iterator[Process]:
     """A worker that was not started: it hears nothing."""
-    process = Process(accounts_settings)
+    process = Process(settings_for("accounts"))
     yield process
     process.app.parts.close()
 

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -13,11 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chassis.database import Database
-from chassis.settings import SettingsError
+from chassis.settings import Settings, SettingsError
 from gateway.app import Gateway, create_app
 from gateway.dependencies import Dependencies
 from gateway.tokens import KeyRing, new_signing_key
-from tests.conftest import SettingsFactory
 from tests.services.accounts.conftest import Clock, LetterBox, SilentServices, Someone
 
 Forge = Callable[[Gateway, dict[str, Any], str], str]
@@ -165,12 +165,12 @@ def test_a_token_ends_after_fifteen_minutes_also_when_it_was_seen_before(ber: So
 
 
 def test_keys_rotate_without_ending_what_was_signed_before(
-    settings_for: SettingsFactory, database: Database, clock: Clock, letter_box: LetterBox
+    accounts_settings: Settings, database: Database, clock: Clock, letter_box: LetterBox
 ) -> None:
     old, new = new_signing_key(), new_signing_key()
 
     def academy(keys: str) -> Gateway:
-        settings = settings_for("accounts", jwt_signing_key=keys, public_url="http://api.example")
+        settings = replace(accounts_settings, jwt_signing_key=keys)
         return create_app(settings, Dependencies(database, SilentServices(), clock, letter_box))
 
     before, after, later = academy(old), academy(new + old), academy(new)

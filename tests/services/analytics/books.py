@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import MetaData, select
+from sqlalchemy import select
 
 from chassis.database import Database
+from chassis.outbox import inbox, outbox
 from contracts.events.accounts import UserChanged, UserRegistered
 from contracts.events.base import Event
 from contracts.events.catalog import CourseChanged, Money, OutlineChapter, OutlineLesson
@@ -17,7 +18,8 @@ from services.analytics import counts, handlers, queries
 from services.analytics.answers import CoursePerformance, InstructorStats
 from services.analytics.projection import LIVE, Heard, lock, use
 from services.analytics.queries import Days
-from services.analytics.tables import courses, projection
+from services.analytics.tables import courses, projection, rebuilds, refs
+from tests.services.tables import empty
 
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EUR, USD = "EUR", "USD"
@@ -171,7 +173,7 @@ class Books:
         found: Dump = {}
         with self.database.snapshot() as connection:
             for table in projection.tables.values():
-                rows = connection.execute(select(table.to_metadata(MetaData(), schema=schema)))
+                rows = connection.exec_driver_sql(f"select * from {schema}.{table.name}")
                 found[table.name] = sorted(tuple(str(value) for value in row) for row in rows)
         return found
 
@@ -179,9 +181,7 @@ class Books:
         """Forget everything."""
         with self.database.unit_of_work() as unit_of_work:
             use(unit_of_work.connection, LIVE)
-            unit_of_work.connection.exec_driver_sql(
-                f"truncate {', '.join(projection.tables)}, refs, rebuilds, inbox, outbox"
-            )
+            empty(unit_of_work.connection, [*projection.sorted_tables, refs, rebuilds, inbox, outbox])
 
 
 def shuffled(events: Iterable[Any], random: Any) -> list[Any]:

@@ -130,7 +130,7 @@ def batches(heard: Sequence[Heard], random: Random) -> Iterator[Sequence[Heard]]
         start = end
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories, st.randoms(use_true_random=False))
 def test_any_order_with_any_repetition_in_any_batches_leaves_what_a_plain_model_and_a_recount_say(
     module_books: Books, history: list[Event], random: Random

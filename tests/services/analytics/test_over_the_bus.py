@@ -15,12 +15,12 @@ from tests.services.analytics.books import course_changed, entitled, lesson_done
 from tests.services.running import Call, eventually, running
 
 
-@pytest.fixture
-def settings(settings_for: SettingsFactory) -> Settings:
-    return settings_for("analytics", "purchase")
+@pytest.fixture(scope="module")
+def settings(module_settings_for: SettingsFactory) -> Settings:
+    return module_settings_for("analytics", "purchase")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def owner(settings: Settings) -> Iterator[Database]:
     """A database whose outbox is published."""
     database = Database(settings.database_url_for("purchase"))
@@ -31,7 +31,7 @@ def owner(settings: Settings) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def call(settings: Settings) -> Iterator[Call]:
     """Call a method of an analytics that runs; no catalog does."""
     with running("analytics", settings) as call:

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from chassis.database import Database
+from chassis.outbox import outbox
 from services.catalog import handlers
+from services.catalog.tables import metadata
 from tests.conftest import DatabaseFactory
 from tests.services.catalog.catalogue import Catalogue
+from tests.services.tables import empty
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +24,7 @@ def database(module_database_url_for: DatabaseFactory) -> Iterator[Database]:
 def catalogue(database: Database) -> Catalogue:
     """A catalog with one category and nothing else."""
     catalogue = Catalogue(database)
-    catalogue.execute("truncate categories, courses, course_slugs, chapters, lessons, transcripts, quizzes, outbox")
+    with database.unit_of_work() as unit_of_work:
+        empty(unit_of_work.connection, [*metadata.sorted_tables, outbox])
     catalogue.do(handlers.create_category, "admin", "dev-web", "Développement web")
     return catalogue

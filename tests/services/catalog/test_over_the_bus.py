@@ -16,12 +16,12 @@ from tests.conftest import SettingsFactory
 from tests.services.running import Call, running
 
 
-@pytest.fixture
-def settings(settings_for: SettingsFactory) -> Settings:
-    return settings_for("catalog")
+@pytest.fixture(scope="module")
+def settings(module_settings_for: SettingsFactory) -> Settings:
+    return module_settings_for("catalog")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def call(settings: Settings) -> Iterator[Call]:
     """Call a method of a catalog that runs."""
     with running("catalog", settings) as call:

@@ -15,12 +15,12 @@ from tests.services.gamification.game import EVENING, PARIS, Game, course_done, 
 from tests.services.running import Call, eventually, running
 
 
-@pytest.fixture
-def settings(settings_for: SettingsFactory) -> Settings:
-    return settings_for("gamification")
+@pytest.fixture(scope="module")
+def settings(module_settings_for: SettingsFactory) -> Settings:
+    return module_settings_for("gamification")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def inside(settings: Settings) -> Iterator[Game]:
     """The database of the process, to look into and to put events into its outbox."""
     database = Database(settings.database_url_for("gamification"))
@@ -28,7 +28,7 @@ def inside(settings: Settings) -> Iterator[Game]:
     database.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def call(settings: Settings) -> Iterator[Call]:
     """Call a method of a gamification that runs."""
     with running("gamification", settings) as call:

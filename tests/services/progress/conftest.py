@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
 
 from chassis.database import Database
+from chassis.outbox import outbox
+from services.progress.tables import metadata
 from tests.conftest import DatabaseFactory
 from tests.services.progress.academy import Academy
+from tests.services.tables import empty
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +23,5 @@ def database(module_database_url_for: DatabaseFactory) -> Iterator[Database]:
 def academy(database: Database) -> Academy:
     """Progress with nothing in it."""
     with database.unit_of_work() as unit_of_work:
-        unit_of_work.connection.execute(
-            text(
-                "truncate course_copies, lesson_copies, entitlements, openings, positions, lesson_completions, "
-                "enrollments, study_clocks, study_days, outbox"
-            )
-        )
+        empty(unit_of_work.connection, [*metadata.sorted_tables, outbox])
     return Academy(database)

@@ -17,12 +17,12 @@ from tests.services.progress.academy import NOON, Academy, course, lesson, with_
 from tests.services.running import Call, eventually, running
 
 
-@pytest.fixture
-def settings(settings_for: SettingsFactory) -> Settings:
-    return settings_for("progress")
+@pytest.fixture(scope="module")
+def settings(module_settings_for: SettingsFactory) -> Settings:
+    return module_settings_for("progress")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def academy(settings: Settings) -> Iterator[Academy]:
     """The database of the process, to look into and to put events into its outbox."""
     database = Database(settings.database_url_for("progress"))
@@ -30,7 +30,7 @@ def academy(settings: Settings) -> Iterator[Academy]:
     database.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def call(settings: Settings) -> Iterator[Call]:
     """Call a method of a progress that runs; no catalog does."""
     with running("progress", settings) as call:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
 
 from chassis.database import Database
+from chassis.outbox import outbox
+from services.purchase.tables import metadata
 from tests.conftest import DatabaseFactory
 from tests.services.purchase.shop import Shop
+from tests.services.tables import empty
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +23,5 @@ def database(module_database_url_for: DatabaseFactory) -> Iterator[Database]:
 def shop(database: Database) -> Shop:
     """Purchase with nothing in it."""
     with database.unit_of_work() as unit_of_work:
-        unit_of_work.connection.execute(
-            text(
-                "truncate course_copies, orders, payments, refunds, disputes, stripe_events, refund_requests, "
-                "entitlements, outbox"
-            )
-        )
+        empty(unit_of_work.connection, [*metadata.sorted_tables, outbox])
     return Shop(database)
