@@ -36,6 +36,9 @@ students = Table(
     Column("learned_at", DateTime(timezone=True)),
     Column("learned_on", Date),
     Column("learned_in", Text),
+    Column("lessons", Integer, nullable=False, server_default=text("0")),
+    Column("leaderboard_opt_out", Boolean, nullable=False, server_default=text("false")),
+    Column("badges_known", Boolean, nullable=False, server_default=text("true")),
     CheckConstraint("xp >= 0", name="students_xp_check"),
     CheckConstraint("points >= 0", name="students_points_check"),
     CheckConstraint("points_held >= 0", name="students_points_held_check"),
@@ -48,7 +51,10 @@ students = Table(
 """What a student has, and the streak as of the last learning (`learned_*`).
 
 `xp` is the sum of the ledger's; `points` can be spent, and with `points_held`, the stakes of duels, they are its sum.
+`lessons` counts the ledger's. Who is not `badges_known` may have earned badges before those were there.
 """
+
+Index("students_badges_unknown", students.c.user_id, postgresql_where=~students.c.badges_known)
 
 people = Table(
     "people",
@@ -105,3 +111,13 @@ learning_days = Table(
     CheckConstraint("first_at <= last_at", name="learning_days_order_check"),
 )
 """The local dates on which a student learned, by time zone; `first_at` and `last_at` only ever widen."""
+
+badge_awards = Table(
+    "badge_awards",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("students.user_id"), primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("earned_at", DateTime(timezone=True), nullable=False),
+)
+"""The badges of students, each once per reason; a milestone's reason is its code. `earned_at` only moves back."""

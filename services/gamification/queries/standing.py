@@ -12,6 +12,7 @@ from contracts.errors import FieldError, Invalid
 from contracts.events.base import Instant
 from services.gamification.domain.levels import Level, level_of
 from services.gamification.domain.streak import NO_STREAK, Flame, Learning, Streak, UnknownTimeZone, flame
+from services.gamification.queries.badges import BadgeView, badges_of
 from services.gamification.tables import ledger, students
 
 FREEZES_MAX = 2
@@ -36,7 +37,8 @@ class Game(msgspec.Struct, frozen=True):
     points: int
     streak: StreakView
     squad: None = None
-    badges: tuple[()] = ()
+    badges: tuple[BadgeView, ...] = ()
+    leaderboard_opt_out: bool = False
 
 
 class LedgerItem(msgspec.Struct, frozen=True):
@@ -59,14 +61,21 @@ class LedgerPage(msgspec.Struct, frozen=True):
 def game(connection: Connection, user_id: UUID, time_zone: str, now: datetime) -> Game:
     """A student's game as of `now` in their time zone; one of whom nothing is known yet has its beginning.
 
-    Raises `Invalid` when the time zone is none.
+    `connection` sees one instant. Raises `Invalid` when the time zone is none.
     """
     row = connection.execute(select(students).where(students.c.user_id == user_id)).one_or_none()
     if row is None:
         return Game(0, level_of(0), 0, _streak(NO_STREAK, now, time_zone))
     last = Learning(row.learned_at, row.learned_on, row.learned_in) if row.learned_at else None
     streak = Streak(row.streak_current, row.streak_longest, last, row.streak_one_zone)
-    return Game(row.xp, level_of(row.xp), row.points, _streak(streak, now, time_zone))
+    return Game(
+        row.xp,
+        level_of(row.xp),
+        row.points,
+        _streak(streak, now, time_zone),
+        badges=badges_of(connection, user_id),
+        leaderboard_opt_out=row.leaderboard_opt_out,
+    )
 
 
 def ledger_page(connection: Connection, user_id: UUID, limit: int, cursor: str | None) -> LedgerPage:
