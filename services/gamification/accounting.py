@@ -69,7 +69,12 @@ def record(unit_of_work: UnitOfWork, students: dict[UUID, Student], entries: Seq
 
 
 def _add(unit_of_work: UnitOfWork, student: Student, entry: Entry) -> Student:
-    after = replace(student, xp=student.xp + entry.award.xp, points=student.points + entry.award.points)
+    after = replace(
+        student,
+        xp=student.xp + entry.award.xp,
+        points=student.points + entry.award.points,
+        lessons=student.lessons + (entry.kind == "lesson"),
+    )
     with traced(entry.cause):
         unit_of_work.tell(
             XpAwarded(

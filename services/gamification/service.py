@@ -12,15 +12,18 @@ from chassis.service import Delivery, Service, consumes, every, rpc
 from contracts import topology
 from contracts.events.accounts import Role, UserChanged
 from contracts.events.catalog import CourseChanged
-from services.gamification import leaderboards
+from services.gamification import badges, leaderboards
 from services.gamification.courses import keep_courses
 from services.gamification.domain.weeks import week_of
 from services.gamification.handlers import learning, squads
 from services.gamification.people import keep_people
+from services.gamification.queries import badges as badge_queries
 from services.gamification.queries import leaderboards as boards
 from services.gamification.queries import squads as squad_queries
 from services.gamification.queries import standing
+from services.gamification.students import set_leaderboard_opt_out
 
+SWEEP_SECONDS = 60
 FOLD_SECONDS = 1
 CHOICE_SECONDS = 30
 Limit = Annotated[int, Meta(ge=1, le=100)]
@@ -41,6 +44,22 @@ class Gamification(Service):
         """XP, level, points and streak, as of now in the student's present time zone."""
         with self.database.snapshot() as connection:
             return standing.game(connection, user_id, time_zone, self.week, now())
+
+    @rpc
+    def set_leaderboard_opt_out(
+        self, user_id: UUID, leaderboard_opt_out: bool, time_zone: str = "UTC"
+    ) -> standing.Game:
+        """Keep a student off the leaderboards and without a public profile, or not; their game as it then is."""
+        with self.database.unit_of_work() as unit_of_work:
+            set_leaderboard_opt_out(unit_of_work.connection, user_id, opt_out=leaderboard_opt_out)
+            leaderboards.relist(unit_of_work.connection, user_id)
+            return standing.game(unit_of_work.connection, user_id, time_zone, self.week, now())
+
+    @rpc
+    def get_student(self, user_id: UUID) -> badge_queries.Profile:
+        """What everybody may see of a student."""
+        with self.database.snapshot() as connection:
+            return badge_queries.profile(connection, user_id, self.week)
 
     @rpc
     def get_ledger(self, user_id: UUID, limit: Limit = 20, cursor: str | None = None) -> standing.LedgerPage:
@@ -177,6 +196,14 @@ class Gamification(Service):
         """Choose the squad of the week that ended last."""
         with self.database.unit_of_work() as unit_of_work:
             leaderboards.choose_squad_of_the_week(unit_of_work, self.settings.academy_time_zone, now())
+
+    @every(interval=SWEEP_SECONDS)
+    def catch_up_on_badges(self) -> None:
+        """Award what students earned before a badge was there."""
+        while True:
+            with self.database.unit_of_work() as unit_of_work:
+                if badges.catch_up(unit_of_work) < badges.SWEPT_AT_ONCE:
+                    break
 
     @consumes(topology.GAMIFICATION_CATALOG)
     def on_catalog(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:

@@ -12,31 +12,37 @@ from services.gamification.domain.streak import Learning, Streak
 
 @dataclass(frozen=True)
 class Student:
-    """What a student has; `points` can be spent, `points_held` lie in duels that are being played."""
+    """What a student has; `points` can be spent, `points_held` lie in duels that are being played.
+
+    `lessons` counts those of the ledger.
+    """
 
     xp: int
     points: int
     points_held: int
     streak: Streak
+    lessons: int
 
 
 _LOCK = text(
     "insert into students (user_id) select unnest(cast(:user_ids as uuid[])) "
     "on conflict (user_id) do update set xp = students.xp "
     "returning user_id, xp, points, points_held, "
-    "streak_current, streak_longest, streak_one_zone, learned_at, learned_on, learned_in"
+    "streak_current, streak_longest, streak_one_zone, learned_at, learned_on, learned_in, lessons"
 )
 _SAVE = text(
     "update students set xp = given.xp, points = given.points, points_held = given.points_held, "
     "streak_current = given.streak_current, streak_longest = given.streak_longest, "
     "streak_one_zone = given.streak_one_zone, "
-    "learned_at = given.learned_at, learned_on = given.learned_on, learned_in = given.learned_in "
+    "learned_at = given.learned_at, learned_on = given.learned_on, learned_in = given.learned_in, "
+    "lessons = given.lessons "
     "from unnest(cast(:user_ids as uuid[]), cast(:xp as bigint[]), cast(:points as bigint[]), "
     "cast(:points_held as bigint[]), "
     "cast(:current as integer[]), cast(:longest as integer[]), cast(:one_zone as boolean[]), "
-    "cast(:learned_at as timestamptz[]), cast(:learned_on as date[]), cast(:learned_in as text[])) "
+    "cast(:learned_at as timestamptz[]), cast(:learned_on as date[]), cast(:learned_in as text[]), "
+    "cast(:lessons as integer[])) "
     "as given (user_id, xp, points, points_held, streak_current, streak_longest, streak_one_zone, "
-    "learned_at, learned_on, learned_in) "
+    "learned_at, learned_on, learned_in, lessons) "
     "where students.user_id = given.user_id"
 )
 
@@ -49,7 +55,7 @@ def lock(connection: Connection, user_ids: set[UUID]) -> dict[UUID, Student]:
     for row in connection.execute(_LOCK, {"user_ids": sorted(user_ids)}):
         last = Learning(row.learned_at, row.learned_on, row.learned_in) if row.learned_at else None
         streak = Streak(row.streak_current, row.streak_longest, last, row.streak_one_zone)
-        students[row.user_id] = Student(row.xp, row.points, row.points_held, streak)
+        students[row.user_id] = Student(row.xp, row.points, row.points_held, streak, row.lessons)
     return students
 
 
@@ -69,5 +75,17 @@ def save(connection: Connection, students: Mapping[UUID, Student]) -> None:
             "learned_at": [learning and learning.at for learning in last],
             "learned_on": [learning and learning.local_date for learning in last],
             "learned_in": [learning and learning.time_zone for learning in last],
+            "lessons": [student.lessons for student in students.values()],
         },
     )
+
+
+_OPT_OUT = text(
+    "insert into students (user_id, leaderboard_opt_out) values (:user_id, :opt_out) "
+    "on conflict (user_id) do update set leaderboard_opt_out = excluded.leaderboard_opt_out"
+)
+
+
+def set_leaderboard_opt_out(connection: Connection, user_id: UUID, *, opt_out: bool) -> None:
+    """Let others see a student, who may be one of whom nothing is known yet, or not."""
+    connection.execute(_OPT_OUT, {"user_id": user_id, "opt_out": opt_out})

@@ -37,6 +37,9 @@ students = Table(
     Column("learned_at", DateTime(timezone=True)),
     Column("learned_on", Date),
     Column("learned_in", Text),
+    Column("lessons", Integer, nullable=False, server_default=text("0")),
+    Column("leaderboard_opt_out", Boolean, nullable=False, server_default=text("false")),
+    Column("badges_known", Boolean, nullable=False, server_default=text("true")),
     CheckConstraint("xp >= 0", name="students_xp_check"),
     CheckConstraint("points >= 0", name="students_points_check"),
     CheckConstraint("points_held >= 0", name="students_points_held_check"),
@@ -49,7 +52,10 @@ students = Table(
 """What a student has, and the streak as of the last learning (`learned_*`).
 
 `xp` is the sum of the ledger's; `points` can be spent, and with `points_held`, the stakes of duels, they are its sum.
+`lessons` counts the ledger's. Who is not `badges_known` may have earned badges before those were there.
 """
+
+Index("students_badges_unknown", students.c.user_id, postgresql_where=~students.c.badges_known)
 
 people = Table(
     "people",
@@ -238,3 +244,12 @@ squads_of_the_week = Table(
     Column("chosen_at", DateTime(timezone=True), nullable=False),
 )
 """Which squad won each finished week; no squad where none could."""
+badge_awards = Table(
+    "badge_awards",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("students.user_id"), primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("earned_at", DateTime(timezone=True), nullable=False),
+)
+"""The badges of students, each once per reason; a milestone's reason is its code. `earned_at` only moves back."""

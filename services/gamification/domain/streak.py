@@ -10,7 +10,7 @@ by have three answers: by the student's own dates, by the calendar of the zone l
 In one time zone the three are the same number, and all of this is the plain difference of dates.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from statistics import median
@@ -88,15 +88,24 @@ def learned(at: datetime, time_zone: str, on: date | None = None) -> Learning:
 
 def fold(days: Iterable[LearningDay]) -> Streak:
     """The streak of a student who learned on these days, given in any order."""
-    learnings = sorted({(at, day.local_date, day.time_zone) for day in days for at in (day.first_at, day.last_at)})
+    learnings = _learnings(days)
     run: _Run | None = None
     longest = 0
-    for learning in (Learning(*values) for values in learnings):
-        run = _next(run, learning)
+    for run in _runs(learnings):
         longest = max(longest, run.length)
     if run is None:
         return NO_STREAK
-    return Streak(run.length, longest, run.last, one_zone=len({time_zone for _, _, time_zone in learnings}) == 1)
+    return Streak(run.length, longest, run.last, one_zone=len({learning.time_zone for learning in learnings}) == 1)
+
+
+def reached(days: Iterable[LearningDay], lengths: Collection[int]) -> dict[int, datetime]:
+    """When the streak was first so many days long, for each of the lengths that it ever had."""
+    first: dict[int, datetime] = {}
+    for run in _runs(_learnings(days)):
+        for length in lengths:
+            if length <= run.length:
+                first.setdefault(length, run.counted.at)
+    return first
 
 
 def extended(streak: Streak, day: LearningDay, *, is_new: bool) -> Streak | None:
@@ -137,6 +146,18 @@ def flame(streak: Streak, now: datetime, time_zone: str) -> Flame:
         _end_of(_date_of(streak.last, time_zone) + tomorrow, time_zone),
     )
     return Flame(streak.current, streak.longest, today_done=median(days) < 1, alive_until=alive_until)
+
+
+def _learnings(days: Iterable[LearningDay]) -> list[Learning]:
+    found = {(at, day.local_date, day.time_zone) for day in days for at in (day.first_at, day.last_at)}
+    return [Learning(*values) for values in sorted(found)]
+
+
+def _runs(learnings: Iterable[Learning]) -> Iterator[_Run]:
+    run = None
+    for learning in learnings:
+        run = _next(run, learning)
+        yield run
 
 
 def _next(run: _Run | None, learning: Learning) -> _Run:

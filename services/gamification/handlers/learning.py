@@ -17,6 +17,7 @@ from contracts.events.base import Event
 from contracts.events.gamification import StreakExtended
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
 from services.gamification.accounting import Entry, record
+from services.gamification.badges import Fact, award, award_milestones
 from services.gamification.domain import streak as streaks
 from services.gamification.domain import xp
 from services.gamification.domain.streak import Learning, LearningDay, Streak
@@ -60,6 +61,7 @@ def students_learned(
     finished, learned = _understood(facts)
     user_ids = {fact.user_id for fact in finished} | {fact.user_id for fact in learned}
     students = lock(unit_of_work.connection, user_ids)
+    before = dict(students)
     entries = with_squads(unit_of_work.connection, _entries(unit_of_work.connection, finished))
     record(unit_of_work, students, entries)
     add_scores(unit_of_work, entries, academy_time_zone, now)
@@ -68,6 +70,16 @@ def students_learned(
     for user_id, streak in _streaks(unit_of_work.connection, students, marked).items():
         students[user_id] = _extend(unit_of_work, user_id, students[user_id], streak, causes[user_id])
     save(unit_of_work.connection, students)
+    award(
+        unit_of_work,
+        [
+            Fact(entry.user_id, "course_finished", str(entry.source_id), entry.at, entry.cause)
+            for entry in entries
+            if entry.kind == "course"
+        ],
+    )
+    earliest = {fact.user_id: fact.learning.at for fact in reversed(learned)}
+    award_milestones(unit_of_work, before, students, earliest, causes)
 
 
 def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished], list[_Learned]]:

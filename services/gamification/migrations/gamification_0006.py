@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import text
 
 revision = "gamification_0006"
-down_revision = "gamification_0002"
+down_revision = "gamification_0005"
 branch_labels = None
 depends_on = None
 
@@ -112,6 +112,8 @@ _TABLES = (
     select case board
         when 'students' then not exists (
             select from people where people.user_id = is_listed.holder_id and people.status <> 'active'
+        ) and not exists (
+            select from students where students.user_id = is_listed.holder_id and students.leaderboard_opt_out
         )
         else not exists (
             select from squads where squads.squad_id = is_listed.holder_id

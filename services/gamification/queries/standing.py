@@ -12,6 +12,7 @@ from contracts.errors import FieldError, Invalid
 from contracts.events.base import Instant
 from services.gamification.domain.levels import Level, level_of
 from services.gamification.domain.streak import NO_STREAK, Flame, Learning, Streak, UnknownTimeZone, flame
+from services.gamification.queries.badges import BadgeView, badges_of
 from services.gamification.queries.squads import SquadStanding, squad_standing
 from services.gamification.tables import ledger, students
 
@@ -37,7 +38,8 @@ class Game(msgspec.Struct, frozen=True):
     points: int
     streak: StreakView
     squad: SquadStanding | None = None
-    badges: tuple[()] = ()
+    badges: tuple[BadgeView, ...] = ()
+    leaderboard_opt_out: bool = False
 
 
 class LedgerItem(msgspec.Struct, frozen=True):
@@ -67,8 +69,15 @@ def game(connection: Connection, user_id: UUID, time_zone: str, week: str, now: 
         return Game(0, level_of(0), 0, _streak(NO_STREAK, now, time_zone))
     last = Learning(row.learned_at, row.learned_on, row.learned_in) if row.learned_at else None
     streak = Streak(row.streak_current, row.streak_longest, last, row.streak_one_zone)
-    squad = squad_standing(connection, user_id, week)
-    return Game(row.xp, level_of(row.xp), row.points, _streak(streak, now, time_zone), squad)
+    return Game(
+        row.xp,
+        level_of(row.xp),
+        row.points,
+        _streak(streak, now, time_zone),
+        squad=squad_standing(connection, user_id, week),
+        badges=badges_of(connection, user_id),
+        leaderboard_opt_out=row.leaderboard_opt_out,
+    )
 
 
 def ledger_page(connection: Connection, user_id: UUID, limit: int, cursor: str | None) -> LedgerPage:

@@ -22,6 +22,7 @@ from services.gamification.domain.weeks import begin_of, end_of, week_of
 from services.gamification.handlers import learning
 from services.gamification.queries import leaderboards as queries
 from services.gamification.queries import squads as squad_queries
+from services.gamification.students import set_leaderboard_opt_out
 from tests.conftest import DatabaseFactory
 from tests.services.gamification.game import EVENING, Game, delivered, lesson_done
 from tests.services.gamification.squads import ZONE, SquadGame
@@ -71,6 +72,12 @@ class Boards:
             cursor = page.next_cursor
             if cursor is None:
                 return places
+
+    def opt_out(self, user_id: UUID, *, opt_out: bool = True) -> None:
+        """Let a student leave the leaderboards, or come back."""
+        with self.game.database.unit_of_work() as unit_of_work:
+            set_leaderboard_opt_out(unit_of_work.connection, user_id, opt_out=opt_out)
+            leaderboards.relist(unit_of_work.connection, user_id)
 
     def fold(self) -> None:
         """What the timer does every second."""
@@ -193,6 +200,20 @@ def test_hidden_and_closed_squads_and_the_erased_are_not_listed(boards: Boards, 
     boards.squads.hide(hidden, hidden=False)
     boards.earn((captain, EVENING))
     assert [place.id for place in boards.everyone()] == [student]
+
+
+def test_who_opts_out_is_not_listed_until_they_opt_in_again(boards: Boards, student: UUID) -> None:
+    boards.earn((student, EVENING))
+
+    boards.opt_out(student)
+    assert boards.everyone() == []
+    boards.earn((student, EVENING), (student, EVENING - timedelta(weeks=1)))
+    assert boards.everyone("students", "all") == []
+    boards.assert_ranks_hold()
+    boards.opt_out(student, opt_out=False)
+
+    assert [(place.id, place.score) for place in boards.everyone("students", "all")] == [(student, 60)]
+    boards.assert_ranks_hold()
 
 
 def test_a_week_that_is_none_and_a_cursor_that_is_none_are_refused(boards: Boards) -> None:

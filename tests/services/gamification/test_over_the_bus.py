@@ -9,7 +9,7 @@ from sqlalchemy import text
 from chassis.clock import now
 from chassis.database import Database
 from chassis.settings import Settings
-from contracts.errors import Invalid
+from contracts.errors import Invalid, NotFound
 from tests.conftest import SettingsFactory
 from tests.services.gamification.game import EVENING, PARIS, Game, course_done, day_studied, lesson_done
 from tests.services.running import Call, eventually, running
@@ -48,11 +48,24 @@ def test_what_students_learn_becomes_their_game(call: Call, inside: Game) -> Non
     assert seen["level"] == {"number": 3, "xp_from": 300, "xp_to": 600}
     assert seen["points"] == 330
     assert seen["streak"]["longest"] == 1
+    badges = [(badge["code"], badge["count"]) for badge in seen["badges"]]
+    assert badges == [("course_finished", 1), ("first_lesson", 1), ("lessons_10", 1)]
+    assert call("get_student", user_id=students[0])["badges"] == seen["badges"]
     first = call("get_ledger", user_id=students[0], limit=10)
     rest = call("get_ledger", user_id=students[0], limit=10, cursor=first["next_cursor"])
     assert (len(first["items"]), len(rest["items"]), rest["next_cursor"]) == (10, 5, None)
     assert {row["at"] for row in rest["items"]} == {EVENING.isoformat().replace("+00:00", "Z")}
-    eventually(lambda: published(inside, students[0]) == {"xp_awarded": 15, "level_reached": 2, "streak_extended": 1})
+    told = {"xp_awarded": 15, "level_reached": 2, "streak_extended": 1, "badge_awarded": 3}
+    eventually(lambda: published(inside, students[0]) == told)
+
+
+def test_who_opts_out_has_no_public_profile(call: Call) -> None:
+    student = uuid4()
+
+    assert call("set_leaderboard_opt_out", user_id=student, leaderboard_opt_out=True)["leaderboard_opt_out"] is True
+
+    with pytest.raises(NotFound):
+        call("get_student", user_id=student)
 
 
 def published(inside: Game, student: UUID) -> dict[str, int]:
@@ -98,7 +111,7 @@ def test_squads_and_leaderboards_are_there_over_the_bus(call: Call, inside: Game
     assert [item["id"] for item in call("list_squads", q="eclair")["items"]] == [str(squad_id)]
     assert [item["id"] for item in call("get_squad_members", squad_id=squad_id)["items"]] == [str(captain), str(member)]
     assert call("get_squad_leaderboard", user_id=captain)["me"] == {"rank": 1, "score": 20}
-    assert call("get_student_leaderboard", week="all", user_id=member)["me"] == {"rank": 1, "score": 20}
+    assert call("get_student_leaderboard", week="all", user_id=member)["me"]["score"] == 20
     assert call("get_game", user_id=member)["squad"] == {
         "id": str(squad_id),
         "name": "Les Éclairs",

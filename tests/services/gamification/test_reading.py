@@ -29,6 +29,7 @@ def test_of_whom_nothing_is_known_the_game_is_at_its_beginning(game: Game, stude
         },
         "squad": None,
         "badges": [],
+        "leaderboard_opt_out": False,
     }
     assert game.page(student) == LedgerPage(items=(), next_cursor=None)
 
