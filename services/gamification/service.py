@@ -13,8 +13,9 @@ from contracts import topology
 from contracts.events.accounts import UserChanged
 from contracts.events.catalog import CourseChanged
 from services.gamification.courses import keep_courses
-from services.gamification.handlers import learning
+from services.gamification.handlers import learning, shop
 from services.gamification.people import keep_people
+from services.gamification.queries import shop as shop_queries
 from services.gamification.queries import standing
 
 
@@ -36,6 +37,18 @@ class Gamification(Service):
         """What gave the student XP and points, newest first."""
         with self.database.single_statement() as unit_of_work:
             return standing.ledger_page(unit_of_work.connection, user_id, limit, cursor)
+
+    @rpc
+    def get_shop(self, user_id: UUID, time_zone: str = "UTC") -> shop_queries.Shop:
+        """What points buy, and what of it the student has in their present time zone."""
+        with self.database.single_statement() as unit_of_work:
+            return shop_queries.shop(unit_of_work.connection, user_id, time_zone, now())
+
+    @rpc
+    def purchase_item(self, user_id: UUID, item: str, request_id: UUID, time_zone: str = "UTC") -> shop.Purchased:
+        """Sell a student one of an item, once for a request."""
+        with self.database.unit_of_work() as unit_of_work:
+            return shop.purchase_item(unit_of_work, user_id, item, request_id, time_zone, now())
 
     @consumes(topology.GAMIFICATION_CATALOG)
     def on_catalog(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:

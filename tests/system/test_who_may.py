@@ -136,6 +136,8 @@ ROUTES = (
     # game
     Route("GET", "/v1/me/game", SIGNED_IN),
     Route("GET", "/v1/me/ledger", SIGNED_IN),
+    Route("GET", "/v1/shop", SIGNED_IN),
+    Route("POST", "/v1/shop/purchases", SIGNED_IN, {"item": "streak_freeze"}),
 )
 
 
