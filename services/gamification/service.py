@@ -8,15 +8,18 @@ from msgspec import Meta
 
 from chassis.clock import now
 from chassis.database import UnitOfWork
-from chassis.service import Delivery, Service, consumes, rpc
+from chassis.service import Delivery, Service, consumes, every, rpc
 from contracts import topology
 from contracts.events.accounts import UserChanged
 from contracts.events.catalog import CourseChanged
+from services.gamification import unlocks
 from services.gamification.courses import keep_courses
 from services.gamification.handlers import learning, shop
 from services.gamification.people import keep_people
 from services.gamification.queries import shop as shop_queries
 from services.gamification.queries import standing
+
+SWEEP_SECONDS = 1
 
 
 class Gamification(Service):
@@ -63,6 +66,11 @@ class Gamification(Service):
         keep_people(
             unit_of_work.connection, [(envelope, event) for envelope, event in heard if isinstance(event, UserChanged)]
         )
+
+    @every(interval=SWEEP_SECONDS)
+    def sweep(self) -> None:
+        """Give bonus courses to students who had reached them before they were published."""
+        unlocks.sweep(self.database, now())
 
     @consumes(topology.GAMIFICATION_LEARNING)
     def on_learning(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:

@@ -140,3 +140,20 @@ streak_notices = Table(
     CheckConstraint("kind in ('frozen', 'endangered')", name="streak_notices_kind_check"),
 )
 """The days of which it was told that a freeze saved them, or that the streak is in danger: each once."""
+
+unlocked_courses = Table(
+    "unlocked_courses",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("students.user_id"), primary_key=True),
+    Column("course_id", Uuid, primary_key=True),
+    Column("unlocked_at", DateTime(timezone=True), nullable=False),
+)
+"""The bonus courses that students' streaks have opened, for good."""
+
+unlock_sweeps = Table(
+    "unlock_sweeps",
+    metadata,
+    Column("course_id", Uuid, ForeignKey("course_copies.course_id"), primary_key=True),
+    Column("after", Uuid),
+)
+"""Bonus courses that students whose streaks are long enough already do not have yet; done up to student `after`."""

@@ -25,6 +25,7 @@ from services.gamification.history import histories
 from services.gamification.notices import Frozen, tell_frozen
 from services.gamification.people import time_zones
 from services.gamification.students import Student, lock, save, with_streak
+from services.gamification.unlocks import unlock_reached
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,15 @@ def students_learned(unit_of_work: UnitOfWork, facts: Iterable[tuple[Envelope, E
     causes = {fact.user_id: fact.cause for fact in learned}
     counted = _counted(unit_of_work.connection, students, marked)
     zones = time_zones(unit_of_work.connection, counted)
+    longer = {}
     for user_id, (streak, _) in counted.items():
+        if streak.longest > students[user_id].streak.longest:
+            longer[user_id] = streak
         _tell_extended(unit_of_work, user_id, students[user_id].streak, streak, causes[user_id])
         students[user_id] = with_streak(students[user_id], streak, zones.get(user_id))
     tell_frozen(unit_of_work, _frozen(counted, causes))
     save(unit_of_work.connection, students)
+    unlock_reached(unit_of_work, longer, causes)
 
 
 def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished], list[_Learned]]:

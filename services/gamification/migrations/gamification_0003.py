@@ -49,3 +49,21 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute(
+        """
+        create table unlocked_courses (
+            user_id uuid not null references students (user_id),
+            course_id uuid not null,
+            unlocked_at timestamptz not null,
+            primary key (user_id, course_id)
+        )
+        """
+    )
+    op.execute(
+        """
+        create table unlock_sweeps (
+            course_id uuid primary key references course_copies (course_id),
+            after uuid
+        )
+        """
+    )

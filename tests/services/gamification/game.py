@@ -11,7 +11,11 @@ from sqlalchemy import Row, func, select, text
 from chassis.database import Database
 from contracts.envelope import Envelope
 from contracts.events.base import Event
+from contracts.events.catalog import CourseChanged, Money, Unlock
+from contracts.events.gamification import CourseUnlocked
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
+from services.gamification import unlocks
+from services.gamification.courses import keep_courses
 from services.gamification.handlers import learning, shop
 from services.gamification.history import histories
 from services.gamification.queries import shop as shop_queries
@@ -72,6 +76,23 @@ def delivered(event: Event) -> tuple[Envelope, Event]:
     return envelope, event
 
 
+def bonus_course(**changes: Any) -> CourseChanged:
+    """A published bonus course for a streak of three days."""
+    values: dict[str, Any] = {
+        "course_id": uuid4(),
+        "slug": f"bonus-{uuid4().hex[:8]}",
+        "title": "Le cours secret",
+        "instructor_id": uuid4(),
+        "status": "published",
+        "category": "dev-web",
+        "price": Money(0, "EUR"),
+        "practical": False,
+        "unlock": Unlock(3),
+        "published_at": EVENING,
+    }
+    return CourseChanged(**(values | changes))
+
+
 class Game:
     """The game with its database."""
 
@@ -94,6 +115,20 @@ class Game:
         """Let the student buy a streak freeze."""
         with self.database.unit_of_work() as unit_of_work:
             return shop.purchase_item(unit_of_work, user_id, "streak_freeze", request_id or uuid4(), time_zone, now)
+
+    def change(self, course: CourseChanged, sequence: int = 1) -> CourseChanged:
+        """Let catalog tell a course's state."""
+        with self.database.unit_of_work() as unit_of_work:
+            keep_courses(unit_of_work.connection, [(course, sequence)])
+        return course
+
+    def sweep(self, now: datetime = EVENING) -> None:
+        """Let those have bonus courses whose streaks are long enough already."""
+        unlocks.sweep(self.database, now)
+
+    def unlocked(self, user_id: UUID) -> list[UUID]:
+        """The courses that were told to be unlocked for the student."""
+        return [event.course_id for event in self.told(CourseUnlocked, user_id)]
 
     def enrich(self, user_id: UUID, lessons: int = 20, at: datetime = EVENING - timedelta(days=100)) -> None:
         """Give the student the points of so many lessons, all finished long ago."""
