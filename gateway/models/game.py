@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from gateway.schemas import Out
+from pydantic import Field
+
+from gateway.schemas import In, Out
 
 
 class Level(Out):
@@ -70,3 +72,33 @@ class Ledger(Out):
 
     items: list[LedgerRow]
     next_cursor: str | None
+
+
+class ShopItem(Out):
+    """A thing for sale; at `max` owned no more are sold."""
+
+    code: str
+    name: str
+    price_points: int
+    owned: int
+    max: int
+
+
+class Shop(Out):
+    """What points buy."""
+
+    items: list[ShopItem]
+
+
+class NewPurchase(In):
+    """What to buy."""
+
+    item: str = Field(max_length=40)
+
+
+class Purchase(Out):
+    """A thing that was bought, how many of it one has now, and the points left."""
+
+    item: str
+    owned: int
+    points: int

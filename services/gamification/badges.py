@@ -18,7 +18,7 @@ from chassis.database import UnitOfWork
 from contracts.events.gamification import BadgeAwarded
 from services.gamification.domain import streak as streaks
 from services.gamification.domain.badges import FEATS, MILESTONES, Feat, Milestone, Standing, passed_by, to_look_at
-from services.gamification.domain.streak import LearningDay
+from services.gamification.history import histories
 from services.gamification.students import Student, lock
 
 SWEPT_AT_ONCE = 100
@@ -144,22 +144,14 @@ def _lessons_reached(
     return {(row.user_id, row.code): row.at for row in rows}
 
 
-_DAYS = text(
-    "select user_id, local_date, time_zone, first_at, last_at from learning_days "
-    "where user_id = any(cast(:user_ids as uuid[]))"
-)
-
-
 def _streaks_reached(
     connection: Connection, wanted: Sequence[tuple[UUID, Milestone]]
 ) -> dict[tuple[UUID, str], datetime]:
     if not wanted:
         return {}
-    days: dict[UUID, list[LearningDay]] = {user_id: [] for user_id, _ in wanted}
-    for row in connection.execute(_DAYS, {"user_ids": list(days)}):
-        days[row.user_id].append(LearningDay(row.local_date, row.time_zone, row.first_at, row.last_at))
+    known = histories(connection, {user_id for user_id, _ in wanted})
     lengths = {milestone.threshold for milestone in MILESTONES if milestone.measure == "streak"}
-    reached = {user_id: streaks.reached(of_student, lengths) for user_id, of_student in days.items()}
+    reached = {user_id: streaks.reached(history.days, history.freezes, lengths) for user_id, history in known.items()}
     return {
         (user_id, milestone.code): reached[user_id][milestone.threshold]
         for user_id, milestone in wanted

@@ -1,12 +1,14 @@
 """The copy of accounts: what the game needs to know of people, from their events."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.engine import Connection
 
 from contracts.envelope import Envelope
 from contracts.events.accounts import UserChanged
+from services.gamification.tables import people
 
 _KEEP = text(
     "insert into people (user_id, sequence, role, status, time_zone, email_verified_at) "
@@ -34,3 +36,9 @@ def keep_people(connection: Connection, heard: Iterable[tuple[Envelope, UserChan
                 "email_verified_at": envelope.time if person.email_verified else None,
             },
         )
+
+
+def time_zones(connection: Connection, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The present time zones of those whose accounts are known."""
+    rows = connection.execute(select(people.c.user_id, people.c.time_zone).where(people.c.user_id.in_(user_ids)))
+    return {row.user_id: row.time_zone for row in rows}

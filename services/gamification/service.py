@@ -12,20 +12,22 @@ from chassis.service import Delivery, Service, consumes, every, rpc
 from contracts import topology
 from contracts.events.accounts import Role, UserChanged
 from contracts.events.catalog import CourseChanged
-from services.gamification import badges, leaderboards
+from services.gamification import badges, leaderboards, unlocks
 from services.gamification.courses import keep_courses
 from services.gamification.domain.weeks import week_of
-from services.gamification.handlers import learning, squads
+from services.gamification.handlers import learning, shop, squads
 from services.gamification.people import keep_people
 from services.gamification.queries import badges as badge_queries
 from services.gamification.queries import leaderboards as boards
+from services.gamification.queries import shop as shop_queries
 from services.gamification.queries import squads as squad_queries
 from services.gamification.queries import standing
 from services.gamification.students import set_leaderboard_opt_out
 
-SWEEP_SECONDS = 60
+BADGE_SECONDS = 60
 FOLD_SECONDS = 1
 CHOICE_SECONDS = 30
+UNLOCK_SECONDS = 1
 Limit = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -197,13 +199,24 @@ class Gamification(Service):
         with self.database.unit_of_work() as unit_of_work:
             leaderboards.choose_squad_of_the_week(unit_of_work, self.settings.academy_time_zone, now())
 
-    @every(interval=SWEEP_SECONDS)
+    @every(interval=BADGE_SECONDS)
     def catch_up_on_badges(self) -> None:
         """Award what students earned before a badge was there."""
         while True:
             with self.database.unit_of_work() as unit_of_work:
                 if badges.catch_up(unit_of_work) < badges.SWEPT_AT_ONCE:
                     break
+
+    def get_shop(self, user_id: UUID, time_zone: str = "UTC") -> shop_queries.Shop:
+        """What points buy, and what of it the student has in their present time zone."""
+        with self.database.single_statement() as unit_of_work:
+            return shop_queries.shop(unit_of_work.connection, user_id, time_zone, now())
+
+    @rpc
+    def purchase_item(self, user_id: UUID, item: str, request_id: UUID, time_zone: str = "UTC") -> shop.Purchased:
+        """Sell a student one of an item, once for a request."""
+        with self.database.unit_of_work() as unit_of_work:
+            return shop.purchase_item(unit_of_work, user_id, item, request_id, time_zone, now())
 
     @consumes(topology.GAMIFICATION_CATALOG)
     def on_catalog(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
@@ -219,6 +232,11 @@ class Gamification(Service):
         keep_people(unit_of_work.connection, changed)
         erased = [event.user_id for _, event in changed if event.status == "erased"]
         squads.people_left(unit_of_work, erased, self.settings.academy_time_zone, now())
+
+    @every(interval=UNLOCK_SECONDS)
+    def sweep(self) -> None:
+        """Give bonus courses to students who had reached them before they were published."""
+        unlocks.sweep(self.database, now())
 
     @consumes(topology.GAMIFICATION_LEARNING)
     def on_learning(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:

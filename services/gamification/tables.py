@@ -11,6 +11,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 metadata = MetaData()
 
@@ -40,6 +42,9 @@ students = Table(
     Column("lessons", Integer, nullable=False, server_default=text("0")),
     Column("leaderboard_opt_out", Boolean, nullable=False, server_default=text("false")),
     Column("badges_known", Boolean, nullable=False, server_default=text("true")),
+    Column("freezes", Integer, nullable=False, server_default=text("0")),
+    Column("late_freezes", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+    Column("look_at", DateTime(timezone=True)),
     CheckConstraint("xp >= 0", name="students_xp_check"),
     CheckConstraint("points >= 0", name="students_points_check"),
     CheckConstraint("points_held >= 0", name="students_points_held_check"),
@@ -48,11 +53,15 @@ students = Table(
         "num_nulls(learned_at, learned_on, learned_in) = case when streak_current = 0 then 3 else 0 end",
         name="students_learned_check",
     ),
+    CheckConstraint("freezes >= 0 and 0 < all (late_freezes)", name="students_freezes_check"),
+    CheckConstraint("late_freezes = '{}' or learned_at is not null", name="students_late_freezes_check"),
+    Index("students_to_look_at", "look_at", postgresql_where=text("look_at is not null")),
 )
-"""What a student has, and the streak as of the last learning (`learned_*`).
+"""What a student has, and the streak as of the last learning (`learned_*`), with the freezes bought since.
 
 `xp` is the sum of the ledger's; `points` can be spent, and with `points_held`, the stakes of duels, they are its sum.
 `lessons` counts the ledger's. Who is not `badges_known` may have earned badges before those were there.
+At `look_at` something may have to be told of the streak.
 """
 
 Index("students_badges_unknown", students.c.user_id, postgresql_where=~students.c.badges_known)
@@ -96,6 +105,7 @@ ledger = Table(
     Column("squad_id", Uuid, ForeignKey("squads.squad_id")),
     CheckConstraint("kind in ('lesson', 'course', 'duel_won', 'duel_lost', 'purchase')", name="ledger_kind_check"),
     CheckConstraint("xp >= 0", name="ledger_xp_check"),
+    CheckConstraint("kind <> 'purchase' or (xp = 0 and points < 0)", name="ledger_purchase_check"),
 )
 """What each thing gave, once; rows are only added. `hasty_on` is the local date of a hasty completion that earned.
 
@@ -253,3 +263,44 @@ badge_awards = Table(
     Column("earned_at", DateTime(timezone=True), nullable=False),
 )
 """The badges of students, each once per reason; a milestone's reason is its code. `earned_at` only moves back."""
+purchases = Table(
+    "purchases",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("purchase_id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False, server_default=text("'purchase'")),
+    Column("item", Text, nullable=False),
+    Column("bought_at", DateTime(timezone=True), nullable=False),
+    Column("time_zone", Text, nullable=False),
+    ForeignKeyConstraint(["user_id", "kind", "purchase_id"], ["ledger.user_id", "ledger.kind", "ledger.source_id"]),
+    CheckConstraint("kind = 'purchase'", name="purchases_kind_check"),
+    CheckConstraint("item in ('streak_freeze')", name="purchases_item_check"),
+)
+"""What students bought in the shop, each paid for by the row of the ledger with its id."""
+
+streak_notices = Table(
+    "streak_notices",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("students.user_id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("local_date", Date, primary_key=True),
+    CheckConstraint("kind in ('frozen', 'endangered')", name="streak_notices_kind_check"),
+)
+"""The days of which it was told that a freeze saved them, or that the streak is in danger: each once."""
+
+unlocked_courses = Table(
+    "unlocked_courses",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("students.user_id"), primary_key=True),
+    Column("course_id", Uuid, primary_key=True),
+    Column("unlocked_at", DateTime(timezone=True), nullable=False),
+)
+"""The bonus courses that students' streaks have opened, for good."""
+
+unlock_sweeps = Table(
+    "unlock_sweeps",
+    metadata,
+    Column("course_id", Uuid, ForeignKey("course_copies.course_id"), primary_key=True),
+    Column("after", Uuid),
+)
+"""Bonus courses that students whose streaks are long enough already do not have yet; done up to student `after`."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import Row, func, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -18,6 +18,7 @@ from chassis.database import Database, UnitOfWork
 from chassis.rpc_client import Caller
 from contracts.errors import BadRequest, Conflict, FieldError, Invalid, NotFound, ServiceError, Unavailable
 from contracts.events.catalog import Money
+from contracts.events.gamification import CourseUnlocked
 from contracts.events.progress import FreeEntitlementGranted
 from services.purchase import entitlements as rights
 from services.purchase import queries, settlement
@@ -501,6 +502,19 @@ def take_over(unit_of_work: UnitOfWork, granted: Iterable[FreeEntitlementGranted
     for one in granted:
         rights.grant(
             unit_of_work, one.user_id, one.course_id, "free", one.granted_at, entitlement_id=one.entitlement_id
+        )
+
+
+def unlock(unit_of_work: UnitOfWork, unlocked: Iterable[CourseUnlocked]) -> None:
+    """Give students the bonus courses that their streaks have opened, once and for good; also courses unknown here."""
+    for one in sorted(unlocked, key=lambda event: (event.user_id, event.course_id)):
+        rights.grant(
+            unit_of_work,
+            one.user_id,
+            one.course_id,
+            "unlock",
+            one.unlocked_at,
+            entitlement_id=uuid5(one.user_id, f"unlock {one.course_id}"),
         )
 
 

@@ -14,6 +14,7 @@ from contracts import topology
 from contracts.events.accounts import Role
 from contracts.events.base import Instant
 from contracts.events.catalog import CourseChanged
+from contracts.events.gamification import CourseUnlocked
 from contracts.events.progress import FreeEntitlementGranted
 from services.purchase import handlers, payments, queries, reconciliation
 from services.purchase.courses import Courses, keep_courses
@@ -165,6 +166,12 @@ class PurchaseService(Service):
         """Progress hands over the free entitlements that it had."""
         events = [delivery.event for delivery in deliveries]
         handlers.take_over(unit_of_work, [event for event in events if isinstance(event, FreeEntitlementGranted)])
+
+    @consumes(topology.PURCHASE_UNLOCKS)
+    def on_unlocks(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
+        """Students' streaks have opened bonus courses."""
+        events = [delivery.event for delivery in deliveries]
+        handlers.unlock(unit_of_work, [event for event in events if isinstance(event, CourseUnlocked)])
 
     @every(interval=SETTLE_SECONDS)
     def settle(self) -> None:

@@ -136,6 +136,8 @@ ROUTES = (
     # game
     Route("GET", "/v1/me/game", SIGNED_IN),
     Route("GET", "/v1/me/ledger", SIGNED_IN),
+    Route("GET", "/v1/shop", SIGNED_IN),
+    Route("POST", "/v1/shop/purchases", SIGNED_IN, {"item": "streak_freeze"}),
     # squads: one that nobody knows, since who leads which is tested elsewhere
     Route("GET", "/v1/squads", EVERYBODY),
     Route("POST", "/v1/squads", SIGNED_IN, {"name": "<new>"}),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
@@ -22,8 +22,12 @@ from services.gamification.domain import streak as streaks
 from services.gamification.domain import xp
 from services.gamification.domain.streak import Learning, LearningDay, Streak
 from services.gamification.domain.xp import Award
+from services.gamification.history import histories
 from services.gamification.leaderboards import add_scores, with_squads
-from services.gamification.students import Student, lock, save
+from services.gamification.notices import Frozen, tell_frozen
+from services.gamification.people import time_zones
+from services.gamification.students import Student, lock, save, with_streak
+from services.gamification.unlocks import unlock_reached
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,15 @@ def students_learned(
     add_scores(unit_of_work, entries, academy_time_zone, now)
     marked = _mark_days(unit_of_work.connection, learned)
     causes = {fact.user_id: fact.cause for fact in learned}
-    for user_id, streak in _streaks(unit_of_work.connection, students, marked).items():
-        students[user_id] = _extend(unit_of_work, user_id, students[user_id], streak, causes[user_id])
+    counted = _counted(unit_of_work.connection, students, marked)
+    zones = time_zones(unit_of_work.connection, counted)
+    longer = {}
+    for user_id, (streak, _) in counted.items():
+        if streak.longest > students[user_id].streak.longest:
+            longer[user_id] = streak
+        _tell_extended(unit_of_work, user_id, students[user_id].streak, streak, causes[user_id])
+        students[user_id] = with_streak(students[user_id], streak, zones.get(user_id))
+    tell_frozen(unit_of_work, _frozen(counted, causes))
     save(unit_of_work.connection, students)
     award(
         unit_of_work,
@@ -80,6 +91,7 @@ def students_learned(
     )
     earliest = {fact.user_id: fact.learning.at for fact in reversed(learned)}
     award_milestones(unit_of_work, before, students, earliest, causes)
+    unlock_reached(unit_of_work, longer, causes)
 
 
 def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished], list[_Learned]]:
@@ -199,39 +211,48 @@ def _mark_days(connection: Connection, learned: Sequence[_Learned]) -> list[_Mar
     ]
 
 
-_DAYS = text(
-    "select user_id, local_date, time_zone, first_at, last_at from learning_days "
-    "where user_id = any(cast(:user_ids as uuid[]))"
-)
-
-
-def _streaks(
+def _counted(
     connection: Connection, students: Mapping[UUID, Student], marked: Iterable[_MarkedDay]
-) -> dict[UUID, Streak]:
-    after: dict[UUID, Streak] = {}
-    to_fold: dict[UUID, list[LearningDay]] = {}
+) -> dict[UUID, tuple[Streak, tuple[date, ...]]]:
+    """The streaks of those whose days were marked, each with local dates that freezes have saved."""
+    after: dict[UUID, tuple[Streak, tuple[date, ...]]] = {}
+    to_fold = set()
     for item in sorted(marked, key=lambda item: (item.user_id, item.day.local_date)):
-        streak = streaks.extended(after.get(item.user_id, students[item.user_id].streak), item.day, is_new=item.is_new)
+        before, frozen = after.get(item.user_id, (students[item.user_id].streak, ()))
+        streak = streaks.extended(before, item.day, is_new=item.is_new)
         if streak is None:
-            to_fold[item.user_id] = []
+            to_fold.add(item.user_id)
         else:
-            after[item.user_id] = streak
-    if to_fold:
-        for row in connection.execute(_DAYS, {"user_ids": list(to_fold)}):
-            to_fold[row.user_id].append(LearningDay(row.local_date, row.time_zone, row.first_at, row.last_at))
-    return after | {user_id: streaks.fold(days) for user_id, days in to_fold.items()}
+            frozen += streaks.saved_dates(before, item.day.first_at, item.day.time_zone)
+            after[item.user_id] = streak, frozen
+    folded = histories(connection, to_fold)
+    return after | {user_id: (history.streak(), history.frozen_dates()) for user_id, history in folded.items()}
 
 
-def _extend(unit_of_work: UnitOfWork, user_id: UUID, student: Student, streak: Streak, cause: Trace) -> Student:
-    if streak.last is not None and streaks.is_longer(student.streak, streak):
+def _frozen(counted: Mapping[UUID, tuple[Streak, tuple[date, ...]]], causes: Mapping[UUID, Trace]) -> list[Frozen]:
+    return [
+        Frozen(
+            user_id=user_id,
+            local_dates=local_dates,
+            time_zone=streak.last.time_zone,
+            current=streak.current,
+            freezes=streak.freezes + len(streak.late_freezes),
+            cause=causes[user_id],
+        )
+        for user_id, (streak, local_dates) in counted.items()
+        if streak.last is not None and local_dates
+    ]
+
+
+def _tell_extended(unit_of_work: UnitOfWork, user_id: UUID, before: Streak, after: Streak, cause: Trace) -> None:
+    if after.last is not None and streaks.is_longer(before, after):
         with traced(cause):
             unit_of_work.tell(
                 StreakExtended(
                     user_id=user_id,
-                    local_date=streak.last.local_date,
-                    current=streak.current,
-                    longest=streak.longest,
-                    extended_at=streak.last.at,
+                    local_date=after.last.local_date,
+                    current=after.current,
+                    longest=after.longest,
+                    extended_at=after.last.at,
                 )
             )
-    return replace(student, streak=streak)

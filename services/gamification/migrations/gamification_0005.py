@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "gamification_0005"
-down_revision = "gamification_0002"
+down_revision = "gamification_0003"
 branch_labels = None
 depends_on = None
 

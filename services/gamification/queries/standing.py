@@ -11,12 +11,11 @@ from chassis.cursors import read_cursor, write_cursor
 from contracts.errors import FieldError, Invalid
 from contracts.events.base import Instant
 from services.gamification.domain.levels import Level, level_of
-from services.gamification.domain.streak import NO_STREAK, Flame, Learning, Streak, UnknownTimeZone, flame
+from services.gamification.domain.streak import FREEZES_MAX, NO_STREAK, Flame, Streak, UnknownTimeZone, flame
 from services.gamification.queries.badges import BadgeView, badges_of
 from services.gamification.queries.squads import SquadStanding, squad_standing
+from services.gamification.students import streak_of
 from services.gamification.tables import ledger, students
-
-FREEZES_MAX = 2
 
 
 class StreakView(msgspec.Struct, frozen=True):
@@ -67,13 +66,11 @@ def game(connection: Connection, user_id: UUID, time_zone: str, week: str, now: 
     row = connection.execute(select(students).where(students.c.user_id == user_id)).one_or_none()
     if row is None:
         return Game(0, level_of(0), 0, _streak(NO_STREAK, now, time_zone))
-    last = Learning(row.learned_at, row.learned_on, row.learned_in) if row.learned_at else None
-    streak = Streak(row.streak_current, row.streak_longest, last, row.streak_one_zone)
     return Game(
         row.xp,
         level_of(row.xp),
         row.points,
-        _streak(streak, now, time_zone),
+        _streak(streak_of(row), now, time_zone),
         squad=squad_standing(connection, user_id, week),
         badges=badges_of(connection, user_id),
         leaderboard_opt_out=row.leaderboard_opt_out,
@@ -91,9 +88,14 @@ def ledger_page(connection: Connection, user_id: UUID, limit: int, cursor: str |
     return LedgerPage(items, write_cursor((items[-1].at, items[-1].source)) if len(rows) > limit else None)
 
 
-def _streak(streak: Streak, now: datetime, time_zone: str) -> StreakView:
+def flame_of(streak: Streak, now: datetime, time_zone: str) -> Flame:
+    """The streak as its student sees it. Raises `Invalid` when the time zone is none."""
     try:
-        seen: Flame = flame(streak, now, time_zone)
+        return flame(streak, now, time_zone)
     except UnknownTimeZone as error:
         raise Invalid(errors=(FieldError("/time_zone", "time-zone"),)) from error
-    return StreakView(seen.current, seen.longest, seen.today_done, seen.alive_until, 0, FREEZES_MAX)
+
+
+def _streak(streak: Streak, now: datetime, time_zone: str) -> StreakView:
+    seen = flame_of(streak, now, time_zone)
+    return StreakView(seen.current, seen.longest, seen.today_done, seen.alive_until, seen.freezes, FREEZES_MAX)

@@ -17,6 +17,14 @@ def game(module_database_url_for: DatabaseFactory) -> Iterator[Game]:
     database.close()
 
 
+@pytest.fixture(scope="module")
+def crowded_game(module_database_url_for: DatabaseFactory) -> Iterator[Game]:
+    """The game with room for 32 threads at once."""
+    database = Database(module_database_url_for("gamification"), pool_size=32)
+    yield Game(database)
+    database.close()
+
+
 @pytest.fixture
 def student() -> UUID:
     """Someone of whom nothing is known."""

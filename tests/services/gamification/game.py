@@ -1,20 +1,27 @@
 """The game without a bus: events as progress tells them, and what became of them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, func, select, text
 
 from chassis.database import Database
 from contracts.envelope import Envelope
 from contracts.events.base import Event
+from contracts.events.catalog import CourseChanged, Money, Unlock
+from contracts.events.gamification import CourseUnlocked
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
+from services.gamification import unlocks
+from services.gamification.courses import keep_courses
 from services.gamification.domain.weeks import week_of
-from services.gamification.handlers import learning
+from services.gamification.handlers import learning, shop
+from services.gamification.history import histories
+from services.gamification.queries import shop as shop_queries
 from services.gamification.queries import standing
+from services.gamification.students import streak_of
 from services.gamification.tables import ledger, students
 
 T = TypeVar("T", bound=Event)
@@ -71,6 +78,23 @@ def delivered(event: Event, *, sequence: int = 0, time: datetime | None = None) 
     return envelope, event
 
 
+def bonus_course(**changes: Any) -> CourseChanged:
+    """A published bonus course for a streak of three days."""
+    values: dict[str, Any] = {
+        "course_id": uuid4(),
+        "slug": f"bonus-{uuid4().hex[:8]}",
+        "title": "Le cours secret",
+        "instructor_id": uuid4(),
+        "status": "published",
+        "category": "dev-web",
+        "price": Money(0, "EUR"),
+        "practical": False,
+        "unlock": Unlock(3),
+        "published_at": EVENING,
+    }
+    return CourseChanged(**(values | changes))
+
+
 class Game:
     """The game with its database."""
 
@@ -86,6 +110,57 @@ class Game:
         with self.database.unit_of_work() as unit_of_work:
             learning.students_learned(unit_of_work, facts, "UTC", EVENING)
         return [envelope for envelope, _ in facts]
+
+    def buy(
+        self, user_id: UUID, now: datetime = EVENING, time_zone: str = PARIS, request_id: UUID | None = None
+    ) -> shop.Purchased:
+        """Let the student buy a streak freeze."""
+        with self.database.unit_of_work() as unit_of_work:
+            return shop.purchase_item(unit_of_work, user_id, "streak_freeze", request_id or uuid4(), time_zone, now)
+
+    def change(self, course: CourseChanged, sequence: int = 1) -> CourseChanged:
+        """Let catalog tell a course's state."""
+        with self.database.unit_of_work() as unit_of_work:
+            keep_courses(unit_of_work.connection, [(course, sequence)])
+        return course
+
+    def sweep(self, now: datetime = EVENING) -> None:
+        """Let those have bonus courses whose streaks are long enough already."""
+        unlocks.sweep(self.database, now)
+
+    def unlocked(self, user_id: UUID) -> list[UUID]:
+        """The courses that were told to be unlocked for the student."""
+        return [event.course_id for event in self.told(CourseUnlocked, user_id)]
+
+    def enrich(self, user_id: UUID, lessons: int = 20, at: datetime = EVENING - timedelta(days=100)) -> None:
+        """Give the student the points of so many lessons, all finished long ago."""
+        self.hear(*(lesson_done(user_id, completed_at=at) for _ in range(lessons)))
+
+    def shop(self, user_id: UUID, now: datetime = EVENING, time_zone: str = PARIS) -> shop_queries.Shop:
+        """The shop as the student sees it."""
+        with self.database.single_statement() as unit_of_work:
+            return shop_queries.shop(unit_of_work.connection, user_id, time_zone, now)
+
+    def assert_adds_up(self, *user_ids: UUID) -> None:
+        """What the students' rows say is what the ledger, the learning days and the purchases come to."""
+        statement = (
+            select(
+                students,
+                func.coalesce(func.sum(ledger.c.xp), 0).label("earned_xp"),
+                func.coalesce(func.sum(ledger.c.points), 0).label("earned_points"),
+            )
+            .outerjoin(ledger)
+            .group_by(students.c.user_id)
+            .where(students.c.user_id.in_(user_ids))
+        )
+        with self.database.snapshot() as connection:
+            rows = connection.execute(statement).all()
+            known = histories(connection, user_ids)
+        assert {row.user_id for row in rows} == set(user_ids)
+        for row in rows:
+            assert (row.xp, row.points + row.points_held) == (row.earned_xp, row.earned_points)
+            assert row.points >= 0
+            assert streak_of(row) == known[row.user_id].streak()
 
     def of(self, user_id: UUID, now: datetime = EVENING, time_zone: str = PARIS) -> standing.Game:
         """What the student sees."""

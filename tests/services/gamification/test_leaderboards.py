@@ -224,7 +224,7 @@ def test_a_week_that_is_none_and_a_cursor_that_is_none_are_refused(boards: Board
         queries.leaderboard(connection, "students", WEEK, 20, "bm9uZQ==", None)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20 * 24 * 60), st.booleans()), min_size=1, max_size=40),
     st.randoms(use_true_random=False),

@@ -27,6 +27,24 @@ def test_the_migrated_tables_are_those_of_the_code(game: Game) -> None:
         ("update students set streak_current = 1, streak_longest = 1", "students_learned_check"),
         ("insert into ledger values (:user_id, 'gift', :user_id, 1, 1, now())", "ledger_kind_check"),
         ("insert into ledger values (:user_id, 'lesson', :user_id, -1, 0, now())", "ledger_xp_check"),
+        ("insert into ledger values (:user_id, 'purchase', :user_id, 0, 0, now())", "ledger_purchase_check"),
+        ("insert into ledger values (:user_id, 'purchase', :user_id, 1, -100, now())", "ledger_purchase_check"),
+        (
+            "insert into purchases values (:user_id, :user_id, 'purchase', 'streak_freeze', now(), 'UTC')",
+            "purchases_user_id_kind_purchase_id_fkey",
+        ),
+        (
+            "insert into purchases values (:user_id, :user_id, 'lesson', 'streak_freeze', now(), 'UTC')",
+            "purchases_kind_check",
+        ),
+        (
+            "insert into purchases values (:user_id, :user_id, 'purchase', 'car', now(), 'UTC')",
+            "purchases_item_check",
+        ),
+        ("update students set freezes = -1", "students_freezes_check"),
+        ("update students set late_freezes = '{0}'", "students_freezes_check"),
+        ("update students set late_freezes = '{1}'", "students_late_freezes_check"),
+        ("insert into streak_notices values (:user_id, 'lost', '2026-11-23')", "streak_notices_kind_check"),
         ("insert into ledger values (:stranger, 'lesson', :user_id, 1, 1, now())", "ledger_user_id_fkey"),
         (
             "insert into ledger select :user_id, 'lesson', :user_id, 1, 1, now() from generate_series(1, 2)",

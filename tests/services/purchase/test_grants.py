@@ -1,13 +1,15 @@
 """Courses that are given, and free ones that progress hands over."""
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from contracts.errors import Conflict, NotFound
+from contracts.events.catalog import Money, Unlock
+from contracts.events.gamification import CourseUnlocked
 from contracts.events.progress import FreeEntitlementGranted
 from services.purchase import handlers
 from tests.services.purchase.shop import NOON, Shop, course
@@ -126,3 +128,33 @@ def test_free_entitlements_of_progress_are_taken_over_once_under_their_ids(shop:
     assert shop.access(ber, old) == "free"
     [told] = shop.rights_told(ber)
     assert (told.entitlement_id, told.granted_at) == (granted.entitlement_id, granted.granted_at)
+
+
+def unlocked(user_id: UUID, course_id: UUID) -> CourseUnlocked:
+    """Their streak has opened the course."""
+    return CourseUnlocked(user_id=user_id, course_id=course_id, streak_days=7, unlocked_at=NOON)
+
+
+def test_a_bonus_course_is_opened_by_a_streak_once_and_for_good(shop: Shop) -> None:
+    awa, bonus = uuid4(), shop.publish(course(price=Money(0, "EUR"), unlock=Unlock(7)))
+    with pytest.raises(Conflict, match="locked"):
+        shop.check_out(awa, bonus)
+
+    for _ in range(2):
+        with shop.database.unit_of_work() as unit_of_work:
+            handlers.unlock(unit_of_work, [unlocked(awa, bonus.course_id)] * 2)
+
+    assert shop.access(awa, bonus) == "unlock"
+    [told] = shop.rights_told(awa)
+    assert (told.source, told.live, told.course_id, told.granted_at) == ("unlock", True, bonus.course_id, NOON)
+
+
+def test_a_bonus_course_of_which_nothing_was_heard_yet_is_opened_all_the_same(shop: Shop) -> None:
+    awa, bonus = uuid4(), course(price=Money(0, "EUR"), unlock=Unlock(7))
+
+    with shop.database.unit_of_work() as unit_of_work:
+        handlers.unlock(unit_of_work, [unlocked(awa, bonus.course_id)])
+    shop.publish(bonus)
+
+    assert shop.access(awa, bonus) == "unlock"
+    assert len(shop.rights_told(awa)) == 1

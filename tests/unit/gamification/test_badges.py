@@ -69,7 +69,7 @@ def day(number: int, hour: int = 8) -> LearningDay:
 def test_a_length_is_reached_with_the_first_learning_of_its_day() -> None:
     days = [day(number) for number in range(1, 9)]
 
-    assert reached(days, (1, 7, 30)) == {1: days[0].first_at, 7: days[6].first_at}
+    assert reached(days, (), (1, 7, 30)) == {1: days[0].first_at, 7: days[6].first_at}
 
 
 @given(st.sets(st.integers(1, 30)), st.randoms(use_true_random=False))
@@ -79,7 +79,7 @@ def test_lengths_are_reached_up_to_the_longest_streak_in_whatever_order_days_are
     given_days = [day(number) for number in days]
     random.shuffle(given_days)
 
-    found = reached(given_days, range(1, 31))
+    found = reached(given_days, (), range(1, 31))
 
     assert sorted(found) == list(range(1, fold(given_days).longest + 1))
     assert sorted(found.values()) == [found[length] for length in sorted(found)]

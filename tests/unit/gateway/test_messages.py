@@ -10,7 +10,11 @@ from contracts import errors as contract
 from gateway.messages import LANGUAGES, Language, catalogue, say
 
 ROOT = Path(__file__).parents[3]
-REASONS = ("services/progress/domain/access.py", "services/purchase/domain/refusals.py")
+REASONS = (
+    "services/gamification/domain/shop.py",
+    "services/progress/domain/access.py",
+    "services/purchase/domain/refusals.py",
+)
 PLACES = ("chassis", "services", "gateway")
 REFUSALS = {name for name, item in vars(contract).items() if isinstance(item, type) and issubclass(item, Exception)}
 REFUSALS |= {"TooLarge", "MethodNotAllowed", "UnsupportedMediaType"}

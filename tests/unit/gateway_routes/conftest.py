@@ -308,6 +308,14 @@ class FakeAcademy:
             "funnel": [{"lesson_id": str(self.lesson_id), "title": self.title, "completed": 1, "drop_off": 0.5}],
         }
 
+    def get_shop(self, user_id: UUID, time_zone: str) -> Any:
+        return {"items": [{"code": "streak_freeze", "price_points": 100, "owned": 1, "max": 2}]}
+
+    def purchase_item(self, user_id: UUID, item: str, request_id: UUID, time_zone: str) -> Any:
+        if item != "streak_freeze":
+            raise Invalid(errors=(FieldError("/item", "unknown-item"),))
+        raise Conflict("not-enough-points", members={"price_points": 100, "points": 40})
+
     def create_ref(self, instructor_id: UUID, target: str) -> Any:
         if not target.startswith("/"):
             raise Invalid(errors=(FieldError("/target", "bad-target"),))
