@@ -14,11 +14,12 @@ from contracts.events.accounts import UserChanged
 from contracts.events.catalog import CourseChanged
 from services.gamification import unlocks
 from services.gamification.courses import keep_courses
-from services.gamification.handlers import learning, shop
+from services.gamification.handlers import evenings, learning, shop
 from services.gamification.people import keep_people
 from services.gamification.queries import shop as shop_queries
 from services.gamification.queries import standing
 
+LOOK_SECONDS = 5
 SWEEP_SECONDS = 1
 
 
@@ -63,9 +64,14 @@ class Gamification(Service):
     def on_people(self, unit_of_work: UnitOfWork, deliveries: Sequence[Delivery]) -> None:
         """Accounts changed: keep their newest states."""
         heard = [(delivery.envelope, delivery.event) for delivery in deliveries]
-        keep_people(
-            unit_of_work.connection, [(envelope, event) for envelope, event in heard if isinstance(event, UserChanged)]
-        )
+        people = [(envelope, event) for envelope, event in heard if isinstance(event, UserChanged)]
+        keep_people(unit_of_work.connection, people)
+        evenings.look_again(unit_of_work.connection, {event.user_id for _, event in people}, now())
+
+    @every(interval=LOOK_SECONDS)
+    def look(self) -> None:
+        """Tell of flames that a freeze has saved, and of those that go out tonight."""
+        evenings.look(self.database, now())
 
     @every(interval=SWEEP_SECONDS)
     def sweep(self) -> None:
