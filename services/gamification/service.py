@@ -15,7 +15,7 @@ from contracts.events.catalog import CourseChanged
 from services.gamification import badges, leaderboards, unlocks
 from services.gamification.courses import keep_courses
 from services.gamification.domain.weeks import week_of
-from services.gamification.handlers import learning, shop, squads
+from services.gamification.handlers import evenings, learning, shop, squads
 from services.gamification.people import keep_people
 from services.gamification.queries import badges as badge_queries
 from services.gamification.queries import leaderboards as boards
@@ -28,6 +28,7 @@ BADGE_SECONDS = 60
 FOLD_SECONDS = 1
 CHOICE_SECONDS = 30
 UNLOCK_SECONDS = 1
+LOOK_SECONDS = 5
 Limit = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -207,6 +208,7 @@ class Gamification(Service):
                 if badges.catch_up(unit_of_work) < badges.SWEPT_AT_ONCE:
                     break
 
+    @rpc
     def get_shop(self, user_id: UUID, time_zone: str = "UTC") -> shop_queries.Shop:
         """What points buy, and what of it the student has in their present time zone."""
         with self.database.single_statement() as unit_of_work:
@@ -232,6 +234,12 @@ class Gamification(Service):
         keep_people(unit_of_work.connection, changed)
         erased = [event.user_id for _, event in changed if event.status == "erased"]
         squads.people_left(unit_of_work, erased, self.settings.academy_time_zone, now())
+        evenings.look_again(unit_of_work.connection, {event.user_id for _, event in changed}, now())
+
+    @every(interval=LOOK_SECONDS)
+    def look(self) -> None:
+        """Tell of flames that a freeze has saved, and of those that go out tonight."""
+        evenings.look(self.database, now())
 
     @every(interval=UNLOCK_SECONDS)
     def sweep(self) -> None:

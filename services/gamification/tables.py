@@ -55,6 +55,7 @@ students = Table(
     ),
     CheckConstraint("freezes >= 0 and 0 < all (late_freezes)", name="students_freezes_check"),
     CheckConstraint("late_freezes = '{}' or learned_at is not null", name="students_late_freezes_check"),
+    CheckConstraint("look_at is null or learned_at is not null", name="students_look_at_check"),
     Index("students_to_look_at", "look_at", postgresql_where=text("look_at is not null")),
 )
 """What a student has, and the streak as of the last learning (`learned_*`), with the freezes bought since.

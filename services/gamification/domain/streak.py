@@ -26,6 +26,9 @@ class UnknownTimeZone(ValueError):
 
 
 EVENING = time(19)
+ALL_HEARD = timedelta(minutes=10)
+"""So long after a day's end it is known what was learned in it, unless something is down."""
+
 FREEZES_MAX = 2
 """So many freezes may be held when another is asked for, and no more bought; one given back may lift it above."""
 
@@ -224,11 +227,11 @@ def danger(streak: Streak, time_zone: str) -> Danger | None:
 
 
 def next_look(streak: Streak, after: datetime, time_zone: str) -> datetime | None:
-    """The next instant at which a day will be frozen or the last evening begins, for a student in that time zone."""
+    """The next instant at which it is known that a day was frozen, or the last evening begins, in that time zone."""
     last_evening = danger(streak, time_zone)
     if streak.last is None or last_evening is None:
         return None
-    frozen = [_over_at(streak.last, n, time_zone) for n in range(1, _most_used(streak) + 1)]
+    frozen = [_over_at(streak.last, n, time_zone) + ALL_HEARD for n in range(1, _most_used(streak) + 1)]
     return min((at for at in (*frozen, last_evening.since) if at > after), default=None)
 
 

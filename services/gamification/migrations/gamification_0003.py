@@ -15,7 +15,8 @@ def upgrade() -> None:
         "add column late_freezes integer[] not null default '{}', "
         "add column look_at timestamptz, "
         "add constraint students_freezes_check check (freezes >= 0 and 0 < all (late_freezes)), "
-        "add constraint students_late_freezes_check check (late_freezes = '{}' or learned_at is not null)"
+        "add constraint students_late_freezes_check check (late_freezes = '{}' or learned_at is not null), "
+        "add constraint students_look_at_check check (look_at is null or learned_at is not null)"
     )
     op.execute("create index students_to_look_at on students (look_at) where look_at is not null")
     op.execute("update students set look_at = now() where learned_at > now() - interval '4 days'")

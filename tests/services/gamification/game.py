@@ -10,6 +10,7 @@ from sqlalchemy import Row, func, select, text
 
 from chassis.database import Database
 from contracts.envelope import Envelope
+from contracts.events.accounts import UserChanged
 from contracts.events.base import Event
 from contracts.events.catalog import CourseChanged, Money, Unlock
 from contracts.events.gamification import CourseUnlocked
@@ -17,12 +18,13 @@ from contracts.events.progress import CourseCompleted, DayStudied, LessonComplet
 from services.gamification import unlocks
 from services.gamification.courses import keep_courses
 from services.gamification.domain.weeks import week_of
-from services.gamification.handlers import learning, shop
+from services.gamification.handlers import evenings, learning, shop
 from services.gamification.history import histories
+from services.gamification.people import keep_people
 from services.gamification.queries import shop as shop_queries
 from services.gamification.queries import standing
 from services.gamification.students import streak_of
-from services.gamification.tables import ledger, students
+from services.gamification.tables import ledger, students, unlocked_courses
 
 T = TypeVar("T", bound=Event)
 EVENING = datetime(2026, 11, 23, 19, tzinfo=UTC)
@@ -118,6 +120,20 @@ class Game:
         with self.database.unit_of_work() as unit_of_work:
             return shop.purchase_item(unit_of_work, user_id, "streak_freeze", request_id or uuid4(), time_zone, now)
 
+    def move(self, user_id: UUID, time_zone: str, sequence: int = 1, now: datetime = EVENING) -> None:
+        """Let accounts tell that the student is in that time zone now."""
+        moved = UserChanged(
+            user_id=user_id, role="student", status="active", time_zone=time_zone, locale="fr", email_verified=True
+        )
+        envelope = msgspec.structs.replace(delivered(moved)[0], sequence=sequence)
+        with self.database.unit_of_work() as unit_of_work:
+            keep_people(unit_of_work.connection, [(envelope, moved)])
+            evenings.look_again(unit_of_work.connection, {user_id}, now)
+
+    def look(self, now: datetime) -> None:
+        """Let what is due be told of all flames."""
+        evenings.look(self.database, now)
+
     def change(self, course: CourseChanged, sequence: int = 1) -> CourseChanged:
         """Let catalog tell a course's state."""
         with self.database.unit_of_work() as unit_of_work:
@@ -131,6 +147,12 @@ class Game:
     def unlocked(self, user_id: UUID) -> list[UUID]:
         """The courses that were told to be unlocked for the student."""
         return [event.course_id for event in self.told(CourseUnlocked, user_id)]
+
+    def unlocked_ever(self, user_id: UUID) -> int:
+        """How many courses the student has unlocked."""
+        statement = select(func.count()).where(unlocked_courses.c.user_id == user_id)
+        with self.database.single_statement() as unit_of_work:
+            return unit_of_work.connection.execute(statement).scalar_one()
 
     def enrich(self, user_id: UUID, lessons: int = 20, at: datetime = EVENING - timedelta(days=100)) -> None:
         """Give the student the points of so many lessons, all finished long ago."""

@@ -9,9 +9,10 @@ from sqlalchemy import text
 from chassis.clock import now
 from chassis.database import Database
 from chassis.settings import Settings
-from contracts.errors import Invalid, NotFound
+from contracts.errors import Conflict, Invalid, NotFound
+from contracts.events.catalog import Unlock
 from tests.conftest import SettingsFactory
-from tests.services.gamification.game import EVENING, PARIS, Game, course_done, day_studied, lesson_done
+from tests.services.gamification.game import EVENING, PARIS, Game, bonus_course, course_done, day_studied, lesson_done
 from tests.services.running import Call, eventually, running
 
 
@@ -41,6 +42,7 @@ def test_what_students_learn_becomes_their_game(call: Call, inside: Game) -> Non
         for student in students:
             for event in (*(lesson_done(student) for _ in range(14)), course_done(student), day_studied(student)):
                 unit_of_work.tell(event)
+        unit_of_work.tell(bonus_course(unlock=Unlock(1)), sequence=1)
 
     eventually(lambda: all(call("get_game", user_id=student)["xp"] == 330 for student in students))
 
@@ -56,7 +58,8 @@ def test_what_students_learn_becomes_their_game(call: Call, inside: Game) -> Non
     assert (len(first["items"]), len(rest["items"]), rest["next_cursor"]) == (10, 5, None)
     assert {row["at"] for row in rest["items"]} == {EVENING.isoformat().replace("+00:00", "Z")}
     told = {"xp_awarded": 15, "level_reached": 2, "streak_extended": 1, "badge_awarded": 3}
-    eventually(lambda: published(inside, students[0]) == told)
+    eventually(lambda: told.items() <= published(inside, students[0]).items())
+    eventually(lambda: all(inside.unlocked_ever(student) == 1 for student in students))
 
 
 def test_who_opts_out_has_no_public_profile(call: Call) -> None:
@@ -66,6 +69,19 @@ def test_who_opts_out_has_no_public_profile(call: Call) -> None:
 
     with pytest.raises(NotFound):
         call("get_student", user_id=student)
+
+
+def test_points_are_spent_over_the_bus_once_for_a_request(call: Call, inside: Game) -> None:
+    student, request_id = uuid4(), uuid4()
+    inside.enrich(student, lessons=5)
+
+    bought = [call("purchase_item", user_id=student, item="streak_freeze", request_id=request_id) for _ in range(2)]
+
+    assert bought == [{"item": "streak_freeze", "owned": 1, "points": 0}] * 2
+    freeze = {"code": "streak_freeze", "price_points": 100, "owned": 1, "max": 2}
+    assert call("get_shop", user_id=student) == {"items": [freeze]}
+    with pytest.raises(Conflict, match="not-enough-points"):
+        call("purchase_item", user_id=student, item="streak_freeze", request_id=uuid4())
 
 
 def published(inside: Game, student: UUID) -> dict[str, int]:
@@ -84,6 +100,9 @@ def test_what_is_no_call_is_refused_by_its_field(call: Call) -> None:
         ("get_game", {"user_id": "x"}, "/user_id"),
         ("get_game", {"user_id": str(uuid4()), "time_zone": "Mars/Olympus"}, "/time_zone"),
         ("get_game", {"user_id": str(uuid4()), "time_zone": "\0"}, "/time_zone"),
+        ("get_shop", {"user_id": str(uuid4()), "time_zone": "Mars/Olympus"}, "/time_zone"),
+        ("purchase_item", {"user_id": str(uuid4()), "item": "car", "request_id": str(uuid4())}, "/item"),
+        ("purchase_item", {"user_id": str(uuid4()), "item": "streak_freeze", "request_id": "x"}, "/request_id"),
         ("get_ledger", {"user_id": str(uuid4()), "limit": 0}, "/limit"),
         ("get_ledger", {"user_id": str(uuid4()), "limit": 101}, "/limit"),
         ("get_ledger", {"user_id": str(uuid4()), "cursor": "\0"}, "/cursor"),

@@ -44,6 +44,7 @@ def test_the_migrated_tables_are_those_of_the_code(game: Game) -> None:
         ("update students set freezes = -1", "students_freezes_check"),
         ("update students set late_freezes = '{0}'", "students_freezes_check"),
         ("update students set late_freezes = '{1}'", "students_late_freezes_check"),
+        ("update students set look_at = now()", "students_look_at_check"),
         ("insert into streak_notices values (:user_id, 'lost', '2026-11-23')", "streak_notices_kind_check"),
         ("insert into ledger values (:stranger, 'lesson', :user_id, 1, 1, now())", "ledger_user_id_fkey"),
         (
