@@ -66,7 +66,7 @@ class Parts:
         self.database = dependencies.database
         self.upstream = dependencies.upstream
         self.now = dependencies.now
-        self.people = People(dependencies.database)
+        self.people = People(dependencies.database, dependencies.now)
         self.pages = PageCache()
         # the people first: a page that is read again must not find an old name
         self.cached: tuple[Cached, ...] = (self.people, self.pages, *dependencies.cached)

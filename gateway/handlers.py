@@ -18,6 +18,7 @@ from contracts.events import UserChanged, UserRegistered
 from contracts.events.accounts import Role
 from gateway.domain.accounts import email_key, is_plausible_birth_year, may_have_profile
 from gateway.domain.sessions import ACCESS_LIFETIME, REFRESH_LIFETIME, Refresh, RefreshToken, judge
+from gateway.names import refuse_blocked
 from gateway.queries import COLUMNS, Account, account_of
 from gateway.sealing import seal, unseal
 from gateway.tables import images, mailed_tokens, refresh_tokens, sessions, users
@@ -65,8 +66,9 @@ def digest(token: str) -> bytes:
 
 
 def register(unit_of_work: UnitOfWork, registration: Registration, now: datetime) -> Account:
-    """Make the account. Raises `Conflict` (email-taken) and `Invalid` (birth year)."""
+    """Make the account. Raises `Conflict` (email-taken) and `Invalid` (birth year, name)."""
     _check_birth_year(registration.birth_year, now)
+    refuse_blocked("/display_name", registration.display_name, registration.role)
     row = unit_of_work.connection.execute(
         insert_or_nothing(users)
         .values(
@@ -225,9 +227,14 @@ def reset_password(unit_of_work: UnitOfWork, token: str, password_hash: str, now
 
 
 def update_account(unit_of_work: UnitOfWork, user_id: UUID, changes: dict[str, Any], now: datetime) -> Account:
-    """The account with what its owner changed. Raises `Invalid` (birth year) and `Forbidden` (profile of a student)."""
+    """The account with what its owner changed.
+
+    Raises `Invalid` (birth year, name) and `Forbidden` (profile of a student).
+    """
     _check_birth_year(changes.get("birth_year"), now)
     account = _locked(unit_of_work, user_id)
+    if "display_name" in changes:
+        refuse_blocked("/display_name", changes["display_name"], account.role)
     if not may_have_profile(account.role) and {"avatar_url", "bio"} & changes.keys():
         raise Forbidden()
     return _change(unit_of_work, user_id, changes)
@@ -243,6 +250,12 @@ def set_role(unit_of_work: UnitOfWork, user_id: UUID, role: Role) -> Account:
     if in_charge == {user_id}:
         raise Conflict("last-admin")
     return _change(unit_of_work, user_id, {"role": role})
+
+
+def retell_account(unit_of_work: UnitOfWork, user_id: UUID) -> Account:
+    """Let all who keep the account in memory forget it: what is shown of it has changed. Raises `NotFound`."""
+    _locked(unit_of_work, user_id)
+    return _change(unit_of_work, user_id, {})
 
 
 def keep_image(unit_of_work: UnitOfWork, owner_id: UUID, media_type: str, content: bytes, now: datetime) -> UUID:

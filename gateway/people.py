@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -15,6 +16,9 @@ from contracts.events import UserChanged
 from contracts.events.accounts import Role
 from contracts.events.base import Event
 from gateway import queries
+from gateway.domain.names import is_shown_by_name
+from gateway.messages import Language
+from gateway.names import pseudonym
 
 KEPT_SECONDS = 60.0
 """The longest that a change may go unseen, should its event never come."""
@@ -33,6 +37,8 @@ class Person:
     display_name: str
     avatar_url: str | None
     bio: str
+    pseudonym_seed: UUID
+    is_shown_by_name: bool
 
     def card(self) -> dict[str, Any]:
         """What everybody may see, as members of an answer."""
@@ -43,6 +49,14 @@ class Person:
             "bio": self.bio,
         }
 
+    def public_name(self, language: Language) -> str:
+        """The name under which the game shows the person to others: a pseudonym for the young and the hidden."""
+        return self.display_name if self.is_shown_by_name else pseudonym(self.pseudonym_seed, language)
+
+    def public_card(self, language: Language) -> dict[str, Any]:
+        """The person as the game shows them to others, as members of an answer."""
+        return {"id": str(self.id), "display_name": self.public_name(language)}
+
 
 class People:
     """Accounts in memory. Someone who was erased is nobody.
@@ -50,8 +64,11 @@ class People:
     While `is_hearing` says that events do not arrive, everybody is read anew: a change must count at once.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, database: Database, now: Callable[[], datetime], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
+        self._now = now
         self._kept: TTLCache[UUID, Person] = TTLCache(_KEPT, KEPT_SECONDS, timer=clock)
         self._lock = threading.Lock()
         self._drops = 0
@@ -74,7 +91,12 @@ class People:
             return found
         with self._database.single_statement() as unit_of_work:
             accounts = queries.accounts_by_ids(unit_of_work.connection, missing)
-        loaded = {account.id: _person(account) for account in accounts if account.status == "active"}
+        now = self._now()
+        loaded = {
+            account.id: _person(account, now, is_hidden=is_hidden)
+            for account, is_hidden in accounts
+            if account.status == "active"
+        }
         with self._lock:
             if self._drops == drops:
                 self._kept.update(loaded)
@@ -104,7 +126,7 @@ class People:
             self._kept.clear()
 
 
-def _person(account: queries.Account) -> Person:
+def _person(account: queries.Account, now: datetime, *, is_hidden: bool) -> Person:
     return Person(
         account.id,
         account.role,
@@ -113,4 +135,7 @@ def _person(account: queries.Account) -> Person:
         account.display_name,
         account.avatar_url,
         account.bio,
+        account.pseudonym_seed,
+        # who teaches or runs the academy stands by their name
+        account.role != "student" or is_shown_by_name(account.birth_year, now, is_hidden=is_hidden),
     )

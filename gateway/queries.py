@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import exists, func, select, tuple_
 from sqlalchemy.engine import Connection
 
 from contracts.events.accounts import Role
-from gateway.tables import images, users
+from gateway.tables import hidden_items, images, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Account:
     email_verified: bool
     version: int
     created_at: datetime
+    pseudonym_seed: UUID
 
 
 COLUMNS = tuple(users.c[name] for name in Account.__slots__)
@@ -53,9 +54,11 @@ def account_by_email(connection: Connection, email_key: str) -> Account | None:
     return None if row is None else account_of(row)
 
 
-def accounts_by_ids(connection: Connection, ids: Iterable[UUID]) -> list[Account]:
-    """Those of the accounts that there are."""
-    return [account_of(row) for row in connection.execute(select(*COLUMNS).where(users.c.id.in_(list(ids))))]
+def accounts_by_ids(connection: Connection, ids: Iterable[UUID]) -> list[tuple[Account, bool]]:
+    """Those of the accounts that there are, and of each whether an admin has hidden the name."""
+    is_hidden = exists().where(hidden_items.c.kind == "student", hidden_items.c.item_id == users.c.id)
+    statement = select(*COLUMNS, is_hidden).where(users.c.id.in_(list(ids)))
+    return [(account_of(row[:-1]), row[-1]) for row in connection.execute(statement)]
 
 
 def accounts_page(

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -39,12 +40,16 @@ users = Table(
     Column("email_verified", Boolean, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("pseudonym_seed", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     CheckConstraint("role in ('student', 'instructor', 'admin')", name="users_role"),
     CheckConstraint("status in ('active', 'erased')", name="users_status"),
     CheckConstraint("locale in ('fr', 'en')", name="users_locale"),
     Index("users_by_creation", "created_at", "id"),
 )
-"""`email` is as it was typed, `email_key` what makes it unique; `version` grows with each change others may know."""
+"""`email` is as it was typed, `email_key` what makes it unique; `version` grows with each change others may know.
+
+`pseudonym_seed` is random: from an id nobody can tell the pseudonym, nor from the pseudonym the id.
+"""
 
 sessions = Table(
     "sessions",
@@ -116,3 +121,38 @@ images = Table(
     CheckConstraint("media_type in ('image/png', 'image/jpeg', 'image/webp')", name="images_media_type"),
 )
 """Covers and avatars, re-encoded; never changed."""
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("item_id", Uuid, nullable=False),
+    Column("reporter_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("shown", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("handled_at", DateTime(timezone=True)),
+    CheckConstraint("kind in ('student', 'squad')", name="reports_kind"),
+)
+"""What people reported, with the words as they were `shown` then; open until an admin has decided."""
+
+Index(
+    "reports_open",
+    reports.c.kind,
+    reports.c.item_id,
+    reports.c.reporter_id,
+    unique=True,
+    postgresql_where=reports.c.handled_at.is_(None),
+)
+
+hidden_items = Table(
+    "hidden_items",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("item_id", Uuid, primary_key=True),
+    Column("hidden_by", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("hidden_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("kind in ('student', 'squad')", name="hidden_items_kind"),
+)
+"""What admins have hidden: display names of students, names and mottos of squads."""

@@ -55,6 +55,23 @@ class Game(Out):
     streak: Streak
     squad: SquadStanding | None
     badges: list[Badge]
+    leaderboard_opt_out: bool
+
+
+class GameChanges(In):
+    """What people may decide about their part in the game: to be seen by others, or not."""
+
+    leaderboard_opt_out: bool
+
+
+class Student(Out):
+    """What everybody may see of a student, who may appear under a pseudonym."""
+
+    id: UUID
+    display_name: str
+    level: Level
+    badges: list[Badge]
+    squad: SquadStanding | None
 
 
 class LedgerRow(Out):

@@ -9,6 +9,7 @@ from gateway.routes import (
     documentation,
     game,
     images,
+    moderation,
     operations,
     progress,
     purchase,
@@ -28,6 +29,7 @@ def blueprints() -> tuple[APIBlueprint, ...]:
         analytics.blueprint,
         game.blueprint,
         squads.blueprint,
+        moderation.blueprint,
         operations.blueprint,
         documentation.blueprint,
     )

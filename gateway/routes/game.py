@@ -1,16 +1,21 @@
-"""The game: XP, level, points, streak and what they were earned with."""
+"""The game: XP, level, points, streak, badges, and what they were earned with."""
 
 from typing import Any
+from uuid import UUID
 
 from apiflask import APIBlueprint
-from flask import request
+from flask import Response, request
 
+from contracts.errors import NotFound
 from gateway.auth import caller, signed_in
-from gateway.dependencies import upstream
+from gateway.cache import page
+from gateway.dependencies import people, upstream
+from gateway.document import answers_also
+from gateway.etags import shared_response
 from gateway.idempotency import request_id
 from gateway.messages import asked_language, say
 from gateway.models import game as models
-from gateway.schemas import Page
+from gateway.schemas import Page, to_json
 
 blueprint = APIBlueprint("game", __name__, url_prefix="/v1", tag="Gamification")
 
@@ -21,7 +26,40 @@ blueprint = APIBlueprint("game", __name__, url_prefix="/v1", tag="Gamification")
 def get_game() -> Any:
     """Where you stand in the game."""
     someone = caller()
-    return upstream().call("gamification", "get_game", user_id=someone.id, time_zone=someone.time_zone)
+    return _with_names(upstream().call("gamification", "get_game", user_id=someone.id, time_zone=someone.time_zone))
+
+
+@blueprint.patch("/me/game")
+@signed_in()
+@blueprint.input(models.GameChanges)
+@blueprint.output(models.Game)
+def change_game(json_data: models.GameChanges) -> Any:
+    """Stay off the leaderboards and without a public profile, or be seen again."""
+    someone = caller()
+    changed = upstream().call(
+        "gamification",
+        "set_leaderboard_opt_out",
+        user_id=someone.id,
+        time_zone=someone.time_zone,
+        **json_data.model_dump(),
+    )
+    return _with_names(changed)
+
+
+@blueprint.get("/students/<uuid:user_id>")
+@blueprint.output(models.Student)
+@answers_also(304)
+def get_student(user_id: UUID) -> Response:
+    """What everybody may see of a student; nothing of who has opted out."""
+    person = people().by_id(user_id)
+    if person is None or person.role != "student":
+        raise NotFound()
+    profile = _with_names(upstream().call("gamification", "get_student", user_id=user_id))
+    student = page(to_json(models.Student.model_validate(profile | person.public_card(asked_language()))), ())
+    response = shared_response(student.body, student.etag)
+    response.headers["Content-Language"] = asked_language()
+    response.vary.add("Accept-Language")
+    return response
 
 
 @blueprint.get("/me/ledger")
@@ -60,3 +98,10 @@ def purchase_item(json_data: models.NewPurchase) -> Any:
         time_zone=someone.time_zone,
         **json_data.model_dump(),
     )
+
+
+def _with_names(answer: dict[str, Any]) -> dict[str, Any]:
+    named = [
+        badge | {"name": say(f"badge.{badge['code']}", asked_language()) or badge["code"]} for badge in answer["badges"]
+    ]
+    return answer | {"badges": named}

@@ -8,13 +8,15 @@ from apiflask import APIBlueprint
 from flask import Response, request
 from pydantic import BaseModel
 
-from gateway.auth import caller, optional_caller, signed_in
+from gateway.auth import Caller, caller, optional_caller, signed_in
 from gateway.cache import page
 from gateway.catalogue import Seen, respond
 from gateway.dependencies import people, upstream
 from gateway.document import answers_also
 from gateway.idempotency import request_id
+from gateway.messages import asked_language
 from gateway.models import squads as models
+from gateway.names import refuse_blocked
 from gateway.schemas import Empty, Page, to_json
 
 blueprint = APIBlueprint("squads", __name__, url_prefix="/v1", tag="Gamification")
@@ -27,6 +29,7 @@ blueprint = APIBlueprint("squads", __name__, url_prefix="/v1", tag="Gamification
 def create_squad(json_data: models.NewSquad) -> Any:
     """Make a squad, and be its captain; instructors and admins may make an official one instead."""
     someone = caller()
+    _refuse_blocked(json_data, someone)
     made = _game(
         "create_squad",
         squad_id=request_id(request, someone.id),
@@ -71,6 +74,7 @@ def get_squad(squad_id: UUID) -> Response:
 def update_squad(squad_id: UUID, json_data: models.SquadChanges) -> Any:
     """Give your squad another name or motto."""
     someone = caller()
+    _refuse_blocked(json_data, someone)
     changes = json_data.model_dump(exclude_unset=True)
     return _squad("update_squad", squad_id=squad_id, user_id=someone.id, role=someone.role, **changes)
 
@@ -143,6 +147,12 @@ def get_student_leaderboard(query_data: models.LeaderboardQuery) -> Response:
     return _leaderboard(found | {"items": items})
 
 
+def _refuse_blocked(texts: models.NewSquad | models.SquadChanges, someone: Caller) -> None:
+    """Raise `Invalid` for a name or motto that nobody may choose."""
+    for name in texts.model_fields_set & {"name", "motto"}:
+        refuse_blocked(f"/{name}", getattr(texts, name), someone.role)
+
+
 def _game(method: str, **arguments: Any) -> Any:
     return upstream().call("gamification", method, **arguments)
 
@@ -157,12 +167,19 @@ def _board(method: str, query: models.LeaderboardQuery) -> Any:
 
 
 def _leaderboard(found: Any) -> Response:
-    body = to_json(models.Leaderboard.model_validate(found))
-    return respond(Seen(page(body, ()), optional_caller() is None))
+    return _shown(models.Leaderboard, found, public=optional_caller() is None)
 
 
 def _public(model: type[BaseModel], found: Any) -> Response:
-    return respond(Seen(page(to_json(model.model_validate(found)), ()), True), varies=False)
+    return _shown(model, found, public=True)
+
+
+def _shown(model: type[BaseModel], found: Any, *, public: bool) -> Response:
+    response = respond(Seen(page(to_json(model.model_validate(found)), ()), public))
+    # pseudonyms are in the reader's language
+    response.headers["Content-Language"] = asked_language()
+    response.vary.add("Accept-Language")
+    return response
 
 
 def _with_captains(found: list[Any]) -> list[Any]:
@@ -176,4 +193,5 @@ def _with_captains(found: list[Any]) -> list[Any]:
 
 def _names(ids: Iterable[str]) -> dict[str, str]:
     """The names under which these people appear to everybody, by their ids; none for the erased."""
-    return {str(user_id): person.display_name for user_id, person in people().by_ids(map(UUID, ids)).items()}
+    known = people().by_ids(map(UUID, ids))
+    return {str(user_id): person.public_name(asked_language()) for user_id, person in known.items()}

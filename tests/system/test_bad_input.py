@@ -173,6 +173,19 @@ def test_orders_that_cannot_be_are_not_looked_for(query: str, admin: Visitor) ->
 @pytest.mark.parametrize(
     "query",
     [
+        "state=lost",
+        "cursor=W10=",
+        "cursor=bnVsbA",
+        "cursor=WyIyMDI2LTExLTIzVDE5OjAwOjAwWiIsICJcdTAwMDAiLCAiM2YyYjhjMWUtOWE1Ny00ZDFiLThmNjYtMGMyZDRlNmY4YTkxIl0=",
+    ],
+)
+def test_reports_that_cannot_be_are_not_looked_for(query: str, admin: Visitor) -> None:
+    assert_is_problem(admin.get(f"/admin/reports?{query}"), 422)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
         "from=",
         "from=2026-02-30",
         "from=0000-00-00",

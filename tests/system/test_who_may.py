@@ -135,6 +135,7 @@ ROUTES = (
     Route("POST", "/v1/instructors/me/refs", INSTRUCTORS, {"target": "/courses/web"}),
     # game
     Route("GET", "/v1/me/game", SIGNED_IN),
+    Route("PATCH", "/v1/me/game", SIGNED_IN, {"leaderboard_opt_out": False}),
     Route("GET", "/v1/me/ledger", SIGNED_IN),
     Route("GET", "/v1/shop", SIGNED_IN),
     Route("POST", "/v1/shop/purchases", SIGNED_IN, {"item": "streak_freeze"}),
@@ -151,13 +152,19 @@ ROUTES = (
     Route("POST", "/v1/squads/<squad>/captain", SIGNED_IN, {"user_id": "<user>"}),
     Route("GET", "/v1/leaderboards/squads", EVERYBODY),
     Route("GET", "/v1/leaderboards/students", EVERYBODY),
+    Route("GET", "/v1/students/<user>", EVERYBODY),
+    # moderation
+    Route("POST", "/v1/reports", SIGNED_IN, {"kind": "student", "id": "<user>", "reason": "Injure"}),
+    Route("GET", "/v1/admin/reports", ADMINS),
+    Route("POST", "/v1/admin/hidden", ADMINS, {"kind": "student", "id": "<user>"}),
+    Route("DELETE", "/v1/admin/hidden/<kind>/<item>", ADMINS),
 )
 
 
 def test_every_route_of_the_gateway_is_in_the_table() -> None:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     app = create_app(Settings(), Dependencies(database, FakeAcademy()))
-    names = {f"{name}_id": name for name in ("user", "image", "chapter", "lesson", "order", "grant", "squad")}
+    names = {f"{name}_id": name for name in ("user", "image", "chapter", "lesson", "order", "grant", "squad", "item")}
     there = set()
     for rule in app.url_map.iter_rules():
         path = rule.rule
@@ -191,8 +198,8 @@ def new_parts(
             ids["grant"] = admin.done("POST", f"/admin/courses/{course.id}/grants", gift, 201)["id"]
         if status in STEPS:
             instructor.done("POST", f"/courses/{course.id}/{STEPS[status]}")
-        unknown = {name: str(uuid4()) for name in ("user", "image", "order", "squad")}
-        return ids | unknown | {"new": f"neuf-{uuid4().hex[:8]}"}
+        unknown = {name: str(uuid4()) for name in ("user", "image", "order", "item", "squad")}
+        return ids | unknown | {"new": f"neuf-{uuid4().hex[:8]}", "kind": "student"}
 
     return make
 

@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 def person(role: Role, name: str) -> Person:
     """Someone with an account."""
-    return Person(uuid4(), role, "Europe/Paris", "fr", name, None, "")
+    return Person(uuid4(), role, "Europe/Paris", "fr", name, None, "", uuid4(), is_shown_by_name=True)
 
 
 ARSENE = person("instructor", "Arsène")

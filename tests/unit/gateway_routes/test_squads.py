@@ -150,3 +150,14 @@ def test_a_bad_squad_is_refused_by_its_field(body: dict[str, Any], pointer: str,
 
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.get_json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"), [({"name": "P.U.T.E"}, "/name"), ({"name": "Éclairs", "motto": "bande de c0nnards"}, "/motto")]
+)
+def test_an_insult_is_no_name_and_no_motto(body: dict[str, Any], pointer: str, student: Visitor) -> None:
+    for method, path in (("POST", "/squads"), ("PATCH", f"/squads/{SQUAD}")):
+        answer = student.ask(method, path, json=body)
+
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.get_json()["errors"]] == [pointer]
