@@ -5,12 +5,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from services.gamification.domain import streak as streaks
 from services.gamification.domain.streak import Freeze, LearningDay, Streak
-from services.gamification.tables import learning_days, purchases
+
+_DAYS = text(
+    "select user_id, local_date, time_zone, first_at, last_at from learning_days "
+    "where user_id = any(cast(:user_ids as uuid[]))"
+)
+_FREEZES = text(
+    "select user_id, bought_at, time_zone from purchases "
+    "where user_id = any(cast(:user_ids as uuid[])) and item = 'streak_freeze'"
+)
 
 
 @dataclass(frozen=True)
@@ -34,9 +42,8 @@ def histories(connection: Connection, user_ids: Collection[UUID]) -> dict[UUID, 
     found = {user_id: History() for user_id in user_ids}
     if not found:
         return found
-    for row in connection.execute(select(learning_days).where(learning_days.c.user_id.in_(user_ids))):
+    for row in connection.execute(_DAYS, {"user_ids": list(user_ids)}):
         found[row.user_id].days.append(LearningDay(row.local_date, row.time_zone, row.first_at, row.last_at))
-    bought = select(purchases).where(purchases.c.user_id.in_(user_ids), purchases.c.item == "streak_freeze")
-    for row in connection.execute(bought):
+    for row in connection.execute(_FREEZES, {"user_ids": list(user_ids)}):
         found[row.user_id].freezes.append(streaks.bought(row.bought_at, row.time_zone))
     return found

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from contracts.envelope import Envelope
 from contracts.events.accounts import UserChanged
-from services.gamification.tables import people
 
 _KEEP = text(
     "insert into people (user_id, sequence, role, status, time_zone, email_verified_at) "
@@ -20,6 +19,7 @@ _KEEP = text(
     "time_zone = case when excluded.sequence > people.sequence then excluded.time_zone else people.time_zone end, "
     "email_verified_at = least(people.email_verified_at, excluded.email_verified_at)"
 )
+_TIME_ZONES = text("select user_id, time_zone from people where user_id = any(cast(:user_ids as uuid[]))")
 
 
 def keep_people(connection: Connection, heard: Iterable[tuple[Envelope, UserChanged]]) -> None:
@@ -40,5 +40,5 @@ def keep_people(connection: Connection, heard: Iterable[tuple[Envelope, UserChan
 
 def time_zones(connection: Connection, user_ids: Iterable[UUID]) -> dict[UUID, str]:
     """The present time zones of those whose accounts are known."""
-    rows = connection.execute(select(people.c.user_id, people.c.time_zone).where(people.c.user_id.in_(user_ids)))
+    rows = connection.execute(_TIME_ZONES, {"user_ids": list(user_ids)})
     return {row.user_id: row.time_zone for row in rows}

@@ -305,6 +305,8 @@ def _over_at(moment: Moment, days: int, time_zone: str) -> datetime:
     calendar.
     """
     passed = timedelta(days=days)
+    if time_zone == moment.time_zone:
+        return end_of(moment.local_date + passed, time_zone)
     return max(
         end_of(moment.local_date + passed, time_zone),
         end_of(moment.local_date + passed, moment.time_zone),
