@@ -93,8 +93,7 @@ def settled(run: Run, now: datetime) -> Run:
     if run.ended_at is not None:
         return run
     if now > run.over_at:
-        unanswered = run.questions - len(run.marks)
-        return replace(run, marks=run.marks + (0,) * unanswered, ended_at=run.over_at)
+        return cut_short(run, run.over_at)
     if run.is_waiting and now > run.deadline:
         return replace(run, marks=(*run.marks, 0))
     return run
@@ -102,15 +101,23 @@ def settled(run: Run, now: datetime) -> Run:
 
 def served_next(run: Run, now: datetime) -> Run:
     """The run, which is settled and not over, with its next question served; the same while one waits for an answer."""
-    return run if run.is_waiting else replace(run, served=run.served + 1, served_at=now)
+    # clocks of two machines may differ by a moment
+    return run if run.is_waiting else replace(run, served=run.served + 1, served_at=max(now, run.served_at))
 
 
 def answered(run: Run, right: bool, now: datetime) -> Run:
     """The run, which is settled, with the question that waits answered."""
-    # clocks of two machines may differ by a moment
     at = max(now, run.served_at)
     marks = (*run.marks, marks_for(right, at - run.served_at, run.limit))
     return replace(run, marks=marks, ended_at=at if len(marks) == run.questions else None)
+
+
+def cut_short(run: Run, now: datetime) -> Run:
+    """The run ended now, whatever was left of it: its duel has become void."""
+    if run.ended_at is not None:
+        return run
+    unanswered = run.questions - len(run.marks)
+    return replace(run, marks=run.marks + (0,) * unanswered, ended_at=max(now, run.served_at))
 
 
 def state_of(runs: Sequence[Run | None], expires_at: datetime, now: datetime) -> State:

@@ -36,7 +36,9 @@ class _Finished:
 
 
 @dataclass(frozen=True)
-class _Learned:
+class Learned:
+    """That a student learned at some instant, and the work or event that said so."""
+
     user_id: UUID
     learning: Learning
     cause: Trace
@@ -58,14 +60,19 @@ def students_learned(unit_of_work: UnitOfWork, facts: Iterable[tuple[Envelope, E
     user_ids = {fact.user_id for fact in finished} | {fact.user_id for fact in learned}
     students = lock(unit_of_work.connection, user_ids)
     record(unit_of_work, students, _entries(unit_of_work.connection, finished))
+    days_learned(unit_of_work, students, learned)
+    save(unit_of_work.connection, students)
+
+
+def days_learned(unit_of_work: UnitOfWork, students: dict[UUID, Student], learned: Sequence[Learned]) -> None:
+    """Record the local days of what was learned in the streaks of `students`, who are locked and saved afterwards."""
     marked = _mark_days(unit_of_work.connection, learned)
     causes = {fact.user_id: fact.cause for fact in learned}
     for user_id, streak in _streaks(unit_of_work.connection, students, marked).items():
         students[user_id] = _extend(unit_of_work, user_id, students[user_id], streak, causes[user_id])
-    save(unit_of_work.connection, students)
 
 
-def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished], list[_Learned]]:
+def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished], list[Learned]]:
     finished: dict[tuple[UUID, str, UUID], _Finished] = {}
     learned = []
     for envelope, event in facts:
@@ -77,14 +84,14 @@ def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished
                 finished[event.user_id, "lesson", event.lesson_id] = _Finished(
                     event.user_id, "lesson", event.lesson_id, event.completed_at, event.access, hasty_on, cause
                 )
-                learned.append(_Learned(event.user_id, learning, cause))
+                learned.append(Learned(event.user_id, learning, cause))
             case CourseCompleted():
                 finished[event.user_id, "course", event.course_id] = _Finished(
                     event.user_id, "course", event.course_id, event.completed_at, event.access, None, cause
                 )
             case DayStudied():
                 learning = streaks.learned(event.studied_at, event.time_zone, event.local_date)
-                learned.append(_Learned(event.user_id, learning, cause))
+                learned.append(Learned(event.user_id, learning, cause))
             case _:
                 raise TypeError(f"not an event of learning: {event.type}")
     in_order = sorted(finished.values(), key=lambda fact: (fact.user_id, fact.at, fact.kind, fact.source_id))
@@ -164,7 +171,7 @@ _MARK = text(
 )
 
 
-def _mark_days(connection: Connection, learned: Sequence[_Learned]) -> list[_MarkedDay]:
+def _mark_days(connection: Connection, learned: Sequence[Learned]) -> list[_MarkedDay]:
     if not learned:
         return []
     rows = connection.execute(
