@@ -6,7 +6,9 @@ from gateway.routes import (
     accounts,
     analytics,
     catalog,
+    challenge_pages,
     documentation,
+    duels,
     game,
     images,
     operations,
@@ -26,6 +28,8 @@ def blueprints() -> tuple[APIBlueprint, ...]:
         purchase.blueprint,
         analytics.blueprint,
         game.blueprint,
+        duels.blueprint,
+        challenge_pages.blueprint,
         operations.blueprint,
         documentation.blueprint,
     )

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ from contracts.errors import NotFound, Unavailable
 from contracts.events.catalog import CourseChanged, Money, OutlineChapter, QuizChanged, QuizQuestion
 from contracts.events.gamification import DuelChanged
 from services.gamification.courses import keep_courses
+from services.gamification.duels import Mode
 from services.gamification.handlers import duels
 from services.gamification.handlers.duels import Accepted, Verdict, Wanted
 from services.gamification.queries.duels import ChallengeView, DuelPage, DuelView, QuestionView
@@ -132,9 +134,9 @@ class Arena:
         """A live duel, on a new chapter unless one is named."""
         return self.create(challenger, chapter_id or self.chapter(), "live", opponent_id=opponent, **changes)
 
-    def create(self, user_id: UUID, chapter_id: UUID, mode: duels.Mode, **changes: Any) -> DuelView:
+    def create(self, user_id: UUID, chapter_id: UUID, mode: Mode, **changes: Any) -> DuelView:
         """A duel as someone asks for it."""
-        wanted = Wanted(**({"user_id": user_id, "role": "student", "chapter_id": chapter_id, "mode": mode} | changes))
+        wanted = replace(Wanted(user_id, "student", chapter_id, mode), **changes)
         return duels.create_duel(self.database, self.chapters, self.others, wanted, self.now)
 
     def ask(self, duel: DuelView | UUID, user_id: UUID, time_zone: str = PARIS) -> QuestionView:
