@@ -84,6 +84,11 @@ def _language() -> Language:
     return next((language for language in LANGUAGES if language == wanted), asked_language())
 
 
+def _ref() -> str:
+    given = request.args.get("ref", "")
+    return given if _REF(given) else ""
+
+
 def _other(language: Language) -> Language:
     return "en" if language == "fr" else "fr"
 
@@ -91,8 +96,7 @@ def _other(language: Language) -> Language:
 def _page(challenge: dict[str, Any], token: str, language: Language) -> bytes:
     own, front = settings().public_url, settings().front_url
     url, play = challenges.address(own, token), challenges.address(front, token)
-    ref = request.args.get("ref", "")
-    if _REF(ref):
+    if ref := _ref():
         # the link on a video that brought them goes on to where they register
         play = f"{play}?ref={ref}"
     name = challenge["challenger"]["display_name"]
@@ -131,6 +135,7 @@ def _rendered(language: Language, **values: Any) -> bytes:
         other_language=other,
         other_locale=_LOCALES[other],
         other_language_name=_NAMES[other],
+        ref=_ref(),
         style=_STYLE,
         say=lambda message, **words: say(message, language, words),
         **values,

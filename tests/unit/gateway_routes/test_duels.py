@@ -401,7 +401,10 @@ class TestPage:
     def test_the_link_on_a_video_goes_on_to_the_front_end(self, app: Gateway, ref: str, kept: str) -> None:
         answer = app.test_client().get(PAGE, query_string={"ref": ref})
 
-        assert Tags(answer.text).addresses[0] == f"http://127.0.0.1:3000{PAGE}{kept}"
+        assert Tags(answer.text).addresses == [
+            f"http://127.0.0.1:3000{PAGE}{kept}",
+            f"?lang=en{kept.replace('?', '&')}",
+        ]
 
     def test_one_question_is_not_several(self, app: Gateway, academy: Academy) -> None:
         academy.questions = 1
