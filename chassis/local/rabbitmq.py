@@ -15,6 +15,7 @@ from typing import Protocol
 
 import amqp
 
+from chassis.local.packages import apt_install, apt_prefix, quietly
 from chassis.local.places import make_directory, remove_empty_parents
 from chassis.local.processes import ProcessIdentity, StartError, last_lines, settle_port, spawn, wait_until
 
@@ -295,20 +296,14 @@ def docker_answers() -> bool:
 
 def install(say: Callable[[str], None]) -> Path:
     """Install RabbitMQ with the system's package manager when it may; StartError with what to do when it may not."""
-    if shutil.which("apt-get"):
-        prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        may = not prefix or (shutil.which("sudo") and _quietly(["sudo", "-n", "true"]))
-        if may:
-            say("Installing RabbitMQ with apt-get (once)")
-            with _no_service_start(prefix):
-                environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
-                _quietly([*prefix, *environment, "apt-get", "update", "-q"])
-                _quietly(
-                    [*prefix, *environment, "apt-get", "install", "-qy", "--no-install-recommends", "rabbitmq-server"]
-                )
+    prefix = apt_prefix()
+    if prefix is not None:
+        say("Installing RabbitMQ with apt-get (once)")
+        with _no_service_start(prefix):
+            apt_install(prefix, "rabbitmq-server")
     elif shutil.which("brew"):
         say("Installing RabbitMQ with brew (once)")
-        _quietly(["brew", "install", "rabbitmq"])
+        quietly(["brew", "install", "rabbitmq"])
     server = find_server()
     if server is None:
         raise StartError(NO_RABBITMQ)
@@ -336,12 +331,12 @@ def _no_service_start(prefix: list[str]):  # type: ignore[no-untyped-def]
     ours = not policy.exists()
     if ours:
         script = "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d"
-        _quietly([*prefix, "sh", "-c", script])
+        quietly([*prefix, "sh", "-c", script])
     try:
         yield
     finally:
         if ours:
-            _quietly([*prefix, "rm", "-f", str(policy)])
+            quietly([*prefix, "rm", "-f", str(policy)])
 
 
 def _epmd() -> str:
@@ -356,7 +351,3 @@ def _epmd() -> str:
 
 def _docker(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-
-
-def _quietly(command: list[str]) -> bool:
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0

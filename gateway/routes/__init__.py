@@ -6,7 +6,9 @@ from gateway.routes import (
     accounts,
     analytics,
     catalog,
+    challenge_pages,
     documentation,
+    duels,
     game,
     images,
     moderation,
@@ -30,6 +32,8 @@ def blueprints() -> tuple[APIBlueprint, ...]:
         game.blueprint,
         squads.blueprint,
         moderation.blueprint,
+        duels.blueprint,
+        challenge_pages.blueprint,
         operations.blueprint,
         documentation.blueprint,
     )

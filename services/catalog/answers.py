@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from contracts.events.catalog import CourseChanged, CourseStatus, LessonKind, Money, Unlock
+from contracts.events.catalog import CourseChanged, CourseStatus, LessonKind, Money, QuizChanged, Unlock
 from services.catalog.domain.seo import Seo
 
 
@@ -136,3 +136,11 @@ class CourseState(msgspec.Struct, frozen=True):
 
     sequence: int
     course: CourseChanged
+
+
+class ChapterState(msgspec.Struct, frozen=True):
+    """A chapter's course and quiz as their events tell them, and the sequence that both may be copied with."""
+
+    sequence: int
+    course: CourseChanged
+    quiz: QuizChanged

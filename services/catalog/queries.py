@@ -15,12 +15,13 @@ from sqlalchemy.engine import Connection
 
 from contracts import events
 from contracts.errors import Forbidden, NotFound
-from contracts.events.catalog import CourseChanged, Money, Unlock
+from contracts.events.catalog import CourseChanged, Money, QuizChanged, Unlock
 from services.catalog import formats
 from services.catalog.answers import (
     Category,
     Chapter,
     ChapterLesson,
+    ChapterState,
     Course,
     CoursePage,
     CourseState,
@@ -189,6 +190,28 @@ def get_outline(connection: Connection, *, course_id: UUID | None = None, lesson
     if row is None:
         raise NotFound
     return CourseState(row.version, course_changed(connection, row))
+
+
+def get_chapter_state(connection: Connection, chapter_id: UUID) -> ChapterState:
+    """The present state of a chapter's course and of its quiz, which has no questions when there is none.
+
+    Raises `NotFound`.
+    """
+    row = connection.execute(
+        select(courses).join(chapters, chapters.c.course_id == courses.c.id).where(chapters.c.id == chapter_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    quiz = connection.execute(select(quizzes).where(quizzes.c.chapter_id == chapter_id)).one_or_none()
+    questions = () if quiz is None else tuple(events.catalog.QuizQuestion(**question) for question in quiz.questions)
+    told = QuizChanged(
+        chapter_id=chapter_id,
+        course_id=row.id,
+        time_limit_seconds=0 if quiz is None else quiz.time_limit_seconds,
+        questions=questions,
+    )
+    # a quiz is told with the version that its course then has
+    return ChapterState(row.version, course_changed(connection, row), told)
 
 
 def course_changed(connection: Connection, row: Row[Any]) -> CourseChanged:

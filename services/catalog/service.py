@@ -13,6 +13,7 @@ from services.catalog import handlers, queries
 from services.catalog.answers import (
     Category,
     Chapter,
+    ChapterState,
     Course,
     CoursePage,
     CourseState,
@@ -129,6 +130,12 @@ class CatalogService(Service):
             raise Invalid(errors=(FieldError("/course_id", "exactly-one"), FieldError("/lesson_id", "exactly-one")))
         with self.database.snapshot() as connection:
             return queries.get_outline(connection, course_id=course_id, lesson_id=lesson_id)
+
+    @rpc
+    def get_chapter_state(self, chapter_id: UUID) -> ChapterState:
+        """What was last told of a chapter's course and of its quiz, answers included: for other services only."""
+        with self.database.snapshot() as connection:
+            return queries.get_chapter_state(connection, chapter_id)
 
     @rpc
     def create_course(

@@ -1,20 +1,22 @@
-"""The copy of catalog's courses, from their events."""
+"""The copy of catalog's courses and of their chapters, from their events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
 from contracts.events.catalog import CourseChanged
-from services.gamification.tables import course_copies
+from services.gamification.tables import chapter_copies, course_copies
 from services.gamification.unlocks import keep_others_out, plan_sweeps
 
 
 def keep_courses(connection: Connection, heard: Iterable[tuple[CourseChanged, int]]) -> None:
     """Copy the newest state heard of each course; an older one than the copy's changes nothing.
 
-    Of a bonus course that is published, it is planned to give it to those whose streaks are long enough already.
+    Of a bonus course that is published, it is planned to give it to those whose streaks are long enough already. The
+    course's row lock orders copies of the same course.
     """
     newest: dict[UUID, tuple[CourseChanged, int]] = {}
     for course, sequence in heard:
@@ -39,11 +41,36 @@ def keep_courses(connection: Connection, heard: Iterable[tuple[CourseChanged, in
             for _, (course, sequence) in sorted(newest.items())
         ]
     )
-    changed = connection.execute(
+    kept = connection.scalars(
         statement.on_conflict_do_update(
             index_elements=["course_id"],
             set_={column.name: statement.excluded[column.name] for column in course_copies.columns},
             where=course_copies.c.sequence < statement.excluded.sequence,
         ).returning(course_copies.c.course_id)
+    ).all()
+    plan_sweeps(connection, [course_id for course_id in kept if course_id in opening])
+    if kept:
+        _keep_chapters(connection, [newest[course_id][0] for course_id in sorted(kept)])
+
+
+def _keep_chapters(connection: Connection, courses: Sequence[CourseChanged]) -> None:
+    rows = [
+        {"chapter_id": chapter.id, "course_id": course.course_id, "title": chapter.title}
+        for course in courses
+        for chapter in course.chapters
+    ]
+    connection.execute(
+        delete(chapter_copies).where(
+            chapter_copies.c.course_id.in_([course.course_id for course in courses]),
+            chapter_copies.c.chapter_id.not_in([row["chapter_id"] for row in rows]),
+        )
     )
-    plan_sweeps(connection, [course_id for course_id in changed.scalars() if course_id in opening])
+    if rows:
+        statement = insert(chapter_copies).values(rows)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["chapter_id"],
+                set_={"title": statement.excluded.title},
+                where=chapter_copies.c.title != statement.excluded.title,
+            )
+        )

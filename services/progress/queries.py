@@ -38,6 +38,16 @@ _COURSE = text(
     """  # noqa: S608 (only the constant above)
 )
 
+_THOSE_WITH_ACCESS = text(
+    """
+    select e.user_id from entitlements e
+    where e.course_id = :course_id and e.live and e.user_id = any(cast(:user_ids as uuid[]))
+    union
+    select c.instructor_id from course_copies c
+    where c.course_id = :course_id and c.instructor_id = any(cast(:user_ids as uuid[]))
+    """
+)
+
 _LESSON = text(
     f"""
     select c.course_id, c.status, l.duration_seconds, l.free_preview, {ACCESS} as access, exists (
@@ -203,6 +213,12 @@ def course_facts(connection: Connection, user_id: UUID, course_id: UUID, role: s
     """Return the facts on a course; None when our copy does not know it."""
     row = connection.execute(_COURSE, {"user_id": user_id, "course_id": course_id, "role": role}).first()
     return CourseFacts(*row) if row else None
+
+
+def those_with_access(connection: Connection, course_id: UUID, user_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of the people who may see a course, as far as our copies know, in the order of their ids."""
+    found = connection.scalars(_THOSE_WITH_ACCESS, {"course_id": course_id, "user_ids": list(user_ids)})
+    return sorted(found)
 
 
 def lesson_facts(connection: Connection, user_id: UUID, lesson_id: UUID, role: str) -> LessonFacts | None:

@@ -38,6 +38,14 @@ class ProgressService(Service):
         return handlers.check_course_access(self.database, self.copies, user_id, course_id, role)
 
     @rpc
+    def get_those_with_access(
+        self, course_id: UUID, user_ids: Annotated[tuple[UUID, ...], Meta(max_length=200)]
+    ) -> dict[str, list[UUID]]:
+        """Those of the people who may see a course, as our copies know: for suggestions, which may lack the newest."""
+        with self.database.single_statement() as unit_of_work:
+            return {"user_ids": queries.those_with_access(unit_of_work.connection, course_id, user_ids)}
+
+    @rpc
     def open_lesson(self, user_id: UUID, lesson_id: UUID, role: Role = "student") -> handlers.OpenedLesson:
         """Let someone look at a lesson: the course it is in, and why they may."""
         return handlers.open_lesson(self.database, self.copies, user_id, lesson_id, role, now())

@@ -33,6 +33,8 @@ INSTRUCTORS = frozenset({OTHER, AUTHOR, ADMIN})
 AUTHORS = frozenset({AUTHOR, ADMIN})
 ACCESS = frozenset({HOLDER, AUTHOR, ADMIN})
 ADMINS = frozenset({ADMIN})
+PLAYERS = frozenset({HOLDER, AUTHOR})
+"""Of the duel `<duel>`, to which the holder challenged the instructor."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ ROUTES = (
             Route("PUT", "/v1/lessons/<lesson>/transcript", AUTHORS, status=status, text=VTT),
             Route("PUT", "/v1/chapters/<chapter>/quiz", AUTHORS, QUIZ, status),
             Route("GET", "/v1/chapters/<chapter>/quiz", AUTHORS, status=status),
+            Route("GET", "/v1/chapters/<chapter>/opponents", readers & ACCESS, status=status),
+            Route("POST", "/v1/chapters/<chapter>/duels", readers & ACCESS, {"mode": "link"}, status),
         )
     ),
     # purchase
@@ -158,13 +162,23 @@ ROUTES = (
     Route("GET", "/v1/admin/reports", ADMINS),
     Route("POST", "/v1/admin/hidden", ADMINS, {"kind": "student", "id": "<user>"}),
     Route("DELETE", "/v1/admin/hidden/<kind>/<item>", ADMINS),
+    Route("GET", "/v1/me/duels", SIGNED_IN),
+    Route("GET", "/v1/duels/<duel>", PLAYERS),
+    Route("POST", "/v1/duels/<duel>/decline", PLAYERS - {HOLDER}),
+    Route("POST", "/v1/duels/<duel>/question", PLAYERS),
+    Route("POST", "/v1/duels/<duel>/answer", PLAYERS, {"index": 0, "choice": 0}),
+    Route("GET", "/v1/challenges/<token>", EVERYBODY),
+    Route("POST", "/v1/challenges/<token>/accept", SIGNED_IN),
+    Route("GET", "/challenges/<token>", EVERYBODY),
+    Route("GET", "/challenges/<token>.png", EVERYBODY),
 )
 
 
 def test_every_route_of_the_gateway_is_in_the_table() -> None:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     app = create_app(Settings(), Dependencies(database, FakeAcademy()))
-    names = {f"{name}_id": name for name in ("user", "image", "chapter", "lesson", "order", "grant", "squad", "item")}
+    parts = ("user", "image", "chapter", "lesson", "order", "grant", "squad", "item", "duel")
+    names = {f"{name}_id": name for name in parts}
     there = set()
     for rule in app.url_map.iter_rules():
         path = rule.rule
@@ -196,12 +210,23 @@ def new_parts(
             holder.done("POST", f"/courses/{course.id}/checkout", {}, 201)
             gift = {"user_id": holder.account["id"], "reason": "Concours"}
             ids["grant"] = admin.done("POST", f"/admin/courses/{course.id}/grants", gift, 201)["id"]
+            rival = {"mode": "live", "opponent_id": instructor.account["id"]}
+            ids["duel"] = holder.done("POST", f"/chapters/{ids['chapter']}/duels", rival, 201)["id"]
+            ids["token"] = _challenge(holder, ids["chapter"])
         if status in STEPS:
             instructor.done("POST", f"/courses/{course.id}/{STEPS[status]}")
         unknown = {name: str(uuid4()) for name in ("user", "image", "order", "item", "squad")}
         return ids | unknown | {"new": f"neuf-{uuid4().hex[:8]}", "kind": "student"}
 
     return make
+
+
+def _challenge(challenger: Visitor, chapter_id: str) -> str:
+    """The token of a challenge whose challenger has played."""
+    made = challenger.done("POST", f"/chapters/{chapter_id}/duels", {"mode": "link"}, 201)
+    challenger.done("POST", f"/duels/{made['id']}/question")
+    challenger.done("POST", f"/duels/{made['id']}/answer", {"index": 0, "choice": 0})
+    return str(made["share_url"]).rpartition("/")[2]
 
 
 @pytest.fixture(scope="module")

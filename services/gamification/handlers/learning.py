@@ -42,7 +42,9 @@ class _Finished:
 
 
 @dataclass(frozen=True)
-class _Learned:
+class Learned:
+    """That a student learned at some instant, and the work or event that said so."""
+
     user_id: UUID
     learning: Learning
     cause: Trace
@@ -69,6 +71,21 @@ def students_learned(
     entries = with_squads(unit_of_work.connection, _entries(unit_of_work.connection, finished))
     record(unit_of_work, students, entries)
     add_scores(unit_of_work, entries, academy_time_zone, now)
+    courses = [entry for entry in entries if entry.kind == "course"]
+    award(
+        unit_of_work,
+        [Fact(entry.user_id, "course_finished", str(entry.source_id), entry.at, entry.cause) for entry in courses],
+    )
+    days_learned(unit_of_work, before, students, learned)
+    save(unit_of_work.connection, students)
+
+
+def days_learned(
+    unit_of_work: UnitOfWork, before: Mapping[UUID, Student], students: dict[UUID, Student], learned: Sequence[Learned]
+) -> None:
+    """Record the local days of what was learned in the streaks of `students`, who are locked and to be saved
+    afterwards, and award what they have reached since they were as `before`. `learned` is in order for each of them.
+    """
     marked = _mark_days(unit_of_work.connection, learned)
     causes = {fact.user_id: fact.cause for fact in learned}
     counted = _counted(unit_of_work.connection, students, marked)
@@ -80,21 +97,12 @@ def students_learned(
         _tell_extended(unit_of_work, user_id, students[user_id].streak, streak, causes[user_id])
         students[user_id] = with_streak(students[user_id], streak, zones.get(user_id))
     tell_frozen(unit_of_work, _frozen(counted, causes))
-    save(unit_of_work.connection, students)
-    award(
-        unit_of_work,
-        [
-            Fact(entry.user_id, "course_finished", str(entry.source_id), entry.at, entry.cause)
-            for entry in entries
-            if entry.kind == "course"
-        ],
-    )
     earliest = {fact.user_id: fact.learning.at for fact in reversed(learned)}
     award_milestones(unit_of_work, before, students, earliest, causes)
     unlock_reached(unit_of_work, longer, causes)
 
 
-def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished], list[_Learned]]:
+def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished], list[Learned]]:
     finished: dict[tuple[UUID, str, UUID], _Finished] = {}
     learned = []
     for envelope, event in facts:
@@ -106,14 +114,14 @@ def _understood(facts: Iterable[tuple[Envelope, Event]]) -> tuple[list[_Finished
                 finished[event.user_id, "lesson", event.lesson_id] = _Finished(
                     event.user_id, "lesson", event.lesson_id, event.completed_at, event.access, hasty_on, cause
                 )
-                learned.append(_Learned(event.user_id, learning, cause))
+                learned.append(Learned(event.user_id, learning, cause))
             case CourseCompleted():
                 finished[event.user_id, "course", event.course_id] = _Finished(
                     event.user_id, "course", event.course_id, event.completed_at, event.access, None, cause
                 )
             case DayStudied():
                 learning = streaks.learned(event.studied_at, event.time_zone, event.local_date)
-                learned.append(_Learned(event.user_id, learning, cause))
+                learned.append(Learned(event.user_id, learning, cause))
             case _:
                 raise TypeError(f"not an event of learning: {event.type}")
     in_order = sorted(finished.values(), key=lambda fact: (fact.user_id, fact.at, fact.kind, fact.source_id))
@@ -193,7 +201,7 @@ _MARK = text(
 )
 
 
-def _mark_days(connection: Connection, learned: Sequence[_Learned]) -> list[_MarkedDay]:
+def _mark_days(connection: Connection, learned: Sequence[Learned]) -> list[_MarkedDay]:
     if not learned:
         return []
     rows = connection.execute(

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "gamification_0005"
-down_revision = "gamification_0003"
+down_revision = "gamification_0004"
 branch_labels = None
 depends_on = None
 

@@ -335,6 +335,20 @@ def test_an_outline_is_found_by_course_or_lesson(catalogue: Catalogue) -> None:
         catalogue.read(queries.get_outline, course_id=uuid4())
 
 
+def test_the_state_of_a_chapter_is_what_its_events_tell(catalogue: Catalogue) -> None:
+    course = catalogue.course()
+    chapter, other = catalogue.chapter(course), catalogue.chapter(course)
+    catalogue.do(handlers.set_quiz, catalogue.author, chapter.id, 20, QUESTIONS)
+
+    state = catalogue.read(queries.get_chapter_state, chapter.id)
+
+    assert state.quiz == catalogue.quiz_events(chapter.id)[-1].event
+    assert (state.sequence, state.course.course_id) == (catalogue.quiz_events(chapter.id)[-1].sequence, course.id)
+    assert catalogue.read(queries.get_chapter_state, other.id).quiz.questions == ()
+    with pytest.raises(NotFound):
+        catalogue.read(queries.get_chapter_state, uuid4())
+
+
 @contextmanager
 def counted(catalogue: Catalogue) -> Iterator[list[str]]:
     """The statements that the block sends."""

@@ -7,6 +7,7 @@ import pytest
 
 from chassis.database import Database
 from tests.conftest import DatabaseFactory
+from tests.services.gamification.arena import Arena
 from tests.services.gamification.game import Game
 
 
@@ -23,6 +24,19 @@ def crowded_game(module_database_url_for: DatabaseFactory) -> Iterator[Game]:
     database = Database(module_database_url_for("gamification"), pool_size=32)
     yield Game(database)
     database.close()
+
+
+@pytest.fixture(scope="module")
+def arena_database(module_database_url_for: DatabaseFactory) -> Iterator[Database]:
+    database = Database(module_database_url_for("gamification"), pool_size=20)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def arena(arena_database: Database) -> Arena:
+    """Duels among players of their own, on Monday evening."""
+    return Arena(arena_database)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import Forbidden, NotFound, Unavailable
 from contracts.events.purchase import EntitlementChanged
-from services.progress import handlers
+from services.progress import handlers, queries
 from tests.services.progress.academy import NOON, Academy, at_once, course, lesson
 
 
@@ -226,3 +226,15 @@ def test_rights_heard_of_in_many_processes_at_once_while_students_learn_block_no
 
     assert {academy.counter(student, published) for student in students} == {8}
     assert len(academy.courses_told()) == 8
+
+
+def test_of_many_people_those_who_may_see_a_course_are_told_from_the_rest(academy: Academy) -> None:
+    published, other = academy.publish(course(lesson())), academy.publish(course(lesson()))
+    holder, revoked, stranger = academy.student_of(published), uuid4(), academy.student_of(other)
+    academy.grant(revoked, published, "purchase", live=False)
+    asked = [holder, revoked, stranger, published.instructor_id, uuid4()]
+
+    with academy.database.single_statement() as unit_of_work:
+        found = queries.those_with_access(unit_of_work.connection, published.course_id, asked)
+
+    assert found == sorted([holder, published.instructor_id])
