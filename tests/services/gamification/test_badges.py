@@ -3,17 +3,20 @@
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.event import listen, remove
 
+from chassis.database import Database
+from chassis.migrations import configuration
 from contracts.errors import NotFound
 from contracts.events.base import Event
 from contracts.events.gamification import BadgeAwarded
@@ -25,6 +28,7 @@ from services.gamification.handlers import learning
 from services.gamification.queries.badges import BadgeView, Profile, profile
 from services.gamification.students import lock, set_leaderboard_opt_out
 from services.gamification.tables import badge_awards
+from tests.conftest import DatabaseFactory
 from tests.services.gamification.game import EVENING, Game, course_done, day_studied, delivered, lesson_done
 
 
@@ -120,6 +124,7 @@ def test_each_course_counts_once_and_the_first_says_since_when(game: Game, stude
 def test_feats_of_duels_and_squads_count_once_per_reason(game: Game, student: UUID, feat: Feat, code: str) -> None:
     award(game, Fact(student, feat, "a", EVENING), Fact(student, feat, "b", EVENING), Fact(student, feat, "a", EVENING))
     award(game, Fact(student, feat, "b", EVENING - timedelta(days=1)))
+    award(game, Fact(student, feat, "b", EVENING + timedelta(days=1)))
 
     assert earned(game, student) == {code: (2, EVENING - timedelta(days=1))}
     assert sorted(event.count for event in game.told(BadgeAwarded, student)) == [1, 2]
@@ -278,6 +283,40 @@ def test_what_was_earned_before_badges_were_there_is_awarded_once(game: Game, mo
         assert sorted(event.code for event in game.told(BadgeAwarded, user_id)) == sorted(
             2 * [code for code, _, _ in expected[user_id]]
         )
+
+
+def test_a_database_from_before_badges_comes_to_have_them(database_url_for: DatabaseFactory, student: UUID) -> None:
+    database = Database(database_url_for("gamification"))
+    scripts = configuration(database.url, "gamification")
+    with database.unit_of_work() as unit_of_work:
+        unit_of_work.connection.execute(text("drop schema public cascade; create schema public"))
+    command.upgrade(scripts, "gamification_0002")
+    with database.unit_of_work() as unit_of_work:
+        for statement in (
+            "insert into students (user_id, streak_current, streak_longest, learned_at, learned_on, learned_in) "
+            "values (:id, 7, 7, timestamptz '2026-11-07T19:00Z', '2026-11-07', 'UTC')",
+            "insert into ledger select :id, 'lesson', gen_random_uuid(), 20, 20, at from generate_series(0, 11) n, "
+            "lateral (select timestamptz '2026-11-01T19:00Z' + n * interval '12 h' as at) as instants",
+            "insert into ledger select user_id, 'course', source_id, 50, 50, at from ledger order by at limit 2",
+            "insert into learning_days select :id, date '2026-11-01' + n, 'UTC', at, at from generate_series(0, 6) n, "
+            "lateral (select timestamptz '2026-11-01T19:00Z' + n * interval '1 day' as at) as instants",
+        ):
+            unit_of_work.connection.execute(text(statement), {"id": student})
+
+    command.upgrade(scripts, "heads")
+    game = Game(database)
+    assert earned(game, student) == {}
+    assert catch_up(game) == 1
+
+    first = datetime(2026, 11, 1, 19, tzinfo=UTC)
+    assert earned(game, student) == {
+        "first_lesson": (1, first),
+        "course_finished": (2, first),
+        "lessons_10": (1, first + timedelta(hours=9 * 12)),
+        "flame_7": (1, first + timedelta(days=6)),
+    }
+    assert catch_up(game) == 0
+    database.close()
 
 
 def test_two_who_look_back_at_the_same_time_share_the_students(game: Game) -> None:
