@@ -73,6 +73,12 @@ def test_what_is_no_call_is_refused_by_its_field(call: Call) -> None:
         ("get_ledger", {"user_id": str(uuid4()), "limit": 0}, "/limit"),
         ("get_ledger", {"user_id": str(uuid4()), "limit": 101}, "/limit"),
         ("get_ledger", {"user_id": str(uuid4()), "cursor": "\0"}, "/cursor"),
+        ("create_duel", {"user_id": str(uuid4()), "chapter_id": str(uuid4()), "mode": "duo"}, "/mode"),
+        ("create_duel", {"user_id": str(uuid4()), "chapter_id": str(uuid4()), "mode": "live"}, "/opponent_id"),
+        ("serve_question", {"user_id": str(uuid4()), "duel_id": "x"}, "/duel_id"),
+        ("serve_question", {"user_id": str(uuid4()), "duel_id": str(uuid4()), "time_zone": "Mars"}, "/time_zone"),
+        ("answer_question", {"user_id": str(uuid4()), "duel_id": str(uuid4()), "index": "0", "choice": 0}, "/index"),
+        ("get_duels", {"user_id": str(uuid4()), "cursor": "x"}, "/cursor"),
     ):
         with pytest.raises(Invalid) as caught:
             call(method, **arguments)
