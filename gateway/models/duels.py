@@ -8,13 +8,16 @@ from pydantic import Field
 
 from gateway.schemas import In, Out, Page
 
+_PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
+_PROBLEM: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
 HTML: dict[int | str, Any] = {
-    status: {"description": description, "content": {"text/html": {"schema": {"type": "string"}}}}
-    for status, description in (
-        (200, "The page"),
-        (404, "A page that says that there is no such challenge"),
-        (503, "A page that says to come back in a moment"),
-    )
+    200: {"description": "The page", "content": _PAGE},
+    404: {
+        "description": "A page that says that there is no such challenge; a problem for what no link can be",
+        "content": _PAGE | _PROBLEM,
+    },
+    503: {"description": "A page that says to come back in a moment", "content": _PAGE | _PROBLEM},
 }
 """Answers that people read in a browser."""
 

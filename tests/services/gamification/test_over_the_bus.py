@@ -111,6 +111,12 @@ def test_what_is_no_call_is_refused_by_its_field(call: Call) -> None:
         ("list_squads", {"q": "\0", "cursor": "x"}, "/cursor"),
         ("get_squad_of_the_week", {"week": "all"}, "/week"),
         ("rebuild_leaderboard", {"period": "2026-W99"}, "/week"),
+        ("create_duel", {"user_id": str(uuid4()), "chapter_id": str(uuid4()), "mode": "duo"}, "/mode"),
+        ("create_duel", {"user_id": str(uuid4()), "chapter_id": str(uuid4()), "mode": "live"}, "/opponent_id"),
+        ("serve_question", {"user_id": str(uuid4()), "duel_id": "x"}, "/duel_id"),
+        ("serve_question", {"user_id": str(uuid4()), "duel_id": str(uuid4()), "time_zone": "Mars"}, "/time_zone"),
+        ("answer_question", {"user_id": str(uuid4()), "duel_id": str(uuid4()), "index": "0", "choice": 0}, "/index"),
+        ("get_duels", {"user_id": str(uuid4()), "cursor": "x"}, "/cursor"),
     ):
         with pytest.raises(Invalid) as caught:
             call(method, **arguments)
