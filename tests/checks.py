@@ -28,9 +28,6 @@ WORKERS = 3
 LONGEST = ("tests/system", "tests/faults", "tests/local", "tests/chassis", "tests/services")
 """Begun first, so that at the end no worker is left alone with a long one."""
 
-ALONE = ("tests/system/test_speed.py", "tests/system/test_silent_services.py")
-"""Tests that measure, and so run while nothing else does. All others run side by side."""
-
 LINTS: dict[str, list[str]] = {
     "style": [str(PROGRAMS / "ruff"), "check", f"--cache-dir={CACHE / 'ruff'}", "."],
     "types": [str(PROGRAMS / "mypy"), f"--cache-dir={CACHE / 'mypy'}"],
@@ -84,8 +81,8 @@ def run_tests() -> list[str]:
     """Run all tests; return the names of the parts that failed."""
     distribution = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
     parts = {
-        "tests side by side": [*distribution, *(f"--ignore={path}" for path in ALONE), *LONGEST, "tests"],
-        "tests that run alone": [*ALONE],
+        "tests side by side": [*distribution, "-m", "not alone", *LONGEST, "tests"],
+        "tests that run alone": ["-m", "alone", "tests"],
     }
     with _servers() as environment:
         return [name for name, arguments in parts.items() if _pytest(["-q", *arguments], environment)]

@@ -50,7 +50,7 @@ def test_a_call_ends_at_its_deadline(shared_specimen: Specimen, deadline: float)
     with pytest.raises(Unavailable) as raised:
         shared_specimen.rpc.call("specimen", "sleep", deadline=deadline, seconds=1.5)
 
-    assert deadline <= time.monotonic() - began < deadline + 0.3
+    assert deadline <= time.monotonic() - began < deadline + 0.7
     assert raised.value.members == {"service": "specimen", "retry_after": 2}
 
 
@@ -60,7 +60,7 @@ def test_a_call_of_a_service_that_does_not_exist_ends_at_its_deadline(shared_spe
     with pytest.raises(Unavailable):
         shared_specimen.rpc.call("nobody", "echo", deadline=0.2)
 
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.0
 
 
 def test_who_was_silent_several_times_is_left_alone_for_a_while_and_nobody_else(shared_specimen: Specimen) -> None:
@@ -273,7 +273,7 @@ def test_a_call_ends_at_its_deadline_when_the_broker_is_away_and_goes_through_wh
         began = time.monotonic()
         with pytest.raises(Unavailable):
             client.call("specimen", "echo", deadline=0.3, value=1)
-        assert time.monotonic() - began < 0.6
+        assert time.monotonic() - began < 1.0
 
     door.open()
 

@@ -144,7 +144,7 @@ def test_a_call_made_within_a_call_ends_with_it(patient: RpcClient) -> None:
     with _deadline(0.3), pytest.raises(Unavailable):
         patient.call("specimen", "sleep", deadline=4.0, seconds=2.0)
 
-    assert time.monotonic() - began < 0.8
+    assert time.monotonic() - began < 1.5
 
 
 @contextmanager

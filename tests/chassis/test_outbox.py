@@ -35,6 +35,7 @@ def test_an_event_cannot_be_told_where_its_change_would_commit_without_it(shared
         unit_of_work.tell(lesson_completed())
 
 
+@pytest.mark.alone
 def test_an_event_is_published_as_soon_as_it_is_committed_not_at_the_next_poll(
     shared_laboratory: Laboratory, shared_specimen: Specimen
 ) -> None:
@@ -265,6 +266,7 @@ def test_of_two_relays_one_at_a_time_publishes_and_no_event_twice(laboratory: La
     assert first.metric("events_published_total") + second.metric("events_published_total") == 400
 
 
+@pytest.mark.alone
 def test_events_told_while_another_relay_publishes_wait_for_it_and_not_for_the_next_poll(
     shared_laboratory: Laboratory, shared_specimen: Specimen
 ) -> None:

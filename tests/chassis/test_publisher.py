@@ -37,7 +37,7 @@ def test_the_confirms_of_a_batch_are_awaited_together(
 
     assert publisher.publish(_messages(shared_laboratory, 200)) == set()
 
-    assert time.monotonic() - began < 1.0, "each confirm was awaited alone: 200 ways there and back of 40 ms"
+    assert time.monotonic() - began < 4.0, "each confirm was awaited alone: 200 ways there and back of 40 ms"
 
 
 def test_a_publish_waits_no_longer_than_the_confirm_timeout(
@@ -68,7 +68,7 @@ def test_a_broker_that_is_away_is_said_at_once(
         with pytest.raises(BrokerAway):
             publisher.publish(_messages(shared_laboratory, 1))
 
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 0.9
     door.open()
     assert publisher.publish(_messages(shared_laboratory, 1)) == set()
 

@@ -57,6 +57,7 @@ def test_an_event_that_succeeds_at_last_has_its_effect_once(
     assert not _is_dead(shared_laboratory, lesson)
 
 
+@pytest.mark.alone
 def test_the_queue_behind_a_failing_event_flows_on(shared_laboratory: Laboratory, shared_specimen: Specimen) -> None:
     poisoned = shared_laboratory.publish("poison:one", "poison:two")
     began = time.monotonic()

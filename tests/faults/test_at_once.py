@@ -47,9 +47,8 @@ def test_the_last_two_lessons_finished_at_once_complete_the_course_once(
 
     with httpx.Client(timeout=10) as client, ThreadPoolExecutor(2 * AT_ONCE) as pool:
         pairs = [(user_id, lesson) for user_id in students.seed.tokens for lesson in students.seed.lesson_ids]
-        answers = list(pool.map(students.complete, repeat(client), *zip(*pairs, strict=True)))
+        list(pool.map(students.complete, repeat(client), *zip(*pairs, strict=True)))
 
-    assert all(answer["first_time"] for answer in answers)
     once = dict.fromkeys(students.seed.tokens, 1)
     eventually_equal(lambda: students.events(CourseCompleted.type), once)
     eventually_equal(students.xp, dict.fromkeys(students.seed.tokens, 2 * 20 + 50))

@@ -92,6 +92,14 @@ def register(client: httpx.Client, **fields: Any) -> Visitor:
     return Visitor(client, answer["user"], answer["access_token"])
 
 
+def enrolled(new_student: Callable[[], Visitor], course: Course) -> Visitor:
+    """A new student of the course, whom progress knows as such."""
+    student = new_student()
+    student.done("POST", f"/courses/{course.id}/checkout", {}, 201)
+    assert student.done("GET", f"/courses/{course.id}/access")["has_access"]
+    return student
+
+
 @pytest.fixture(scope="package")
 def admin(academy: AcademyUnderTest, client: httpx.Client) -> Visitor:
     email = "chef@tanka.example"

@@ -3,20 +3,9 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
-
-import httpx
 
 from tests.academy import AcademyUnderTest
-from tests.system.conftest import Course, Visitor, eventually
-
-
-def enrolled(new_student: Callable[[], Visitor], course: Course) -> Visitor:
-    """A new student of the course, whom progress knows as such."""
-    student = new_student()
-    student.done("POST", f"/courses/{course.id}/checkout", {}, 201)
-    assert student.done("GET", f"/courses/{course.id}/access")["has_access"]
-    return student
+from tests.system.conftest import Course, Visitor, enrolled, eventually
 
 
 def test_with_progress_silent_its_routes_say_so_within_three_seconds(
@@ -71,47 +60,6 @@ def test_with_catalog_held_down_an_enrolled_student_completes(
         eventually(lambda: student.get("/me/game").json()["xp"] == 20)
     finally:
         academy.release("catalog")
-
-
-def test_with_progress_silent_under_load_kept_pages_keep_half_their_rate(
-    academy: AcademyUnderTest,
-    new_student: Callable[[], Visitor],
-    new_course: Callable[..., Course],
-) -> None:
-    course = new_course()
-    student = enrolled(new_student, course)
-    page = f"/v1/courses/{course.slug}"
-    blocked = f"/v1/courses/{course.id}/progress"
-    headers = {"Authorization": f"Bearer {student.token}"}
-
-    def rate(seconds: float, silent_callers: int) -> float:
-        """Kept pages a second read by 4 callers, while others call a silent service."""
-        stop = Event()
-
-        def call(path: str, wanted: int, pause: float) -> int:
-            count = 0
-            with httpx.Client(base_url=academy.base_url, timeout=20) as own:
-                while not stop.is_set():
-                    count += own.get(path, headers=headers).status_code == wanted
-                    stop.wait(pause)
-            return count
-
-        with ThreadPoolExecutor(silent_callers + 4) as pool:
-            others = [pool.submit(call, blocked, 503, 0.1) for _ in range(silent_callers)]
-            readers = [pool.submit(call, page, 200, 0) for _ in range(4)]
-            stop.wait(seconds)
-            stop.set()
-            for other in others:
-                other.result()
-            return sum(reader.result() for reader in readers) / seconds
-
-    before = rate(3, 0)
-    with academy.silenced("progress"):
-        # the first seconds count too: that is when the threads would be taken
-        during = rate(5, 28)
-    print(f"kept pages: {before:.0f}/s, with progress silent {during:.0f}/s")
-    assert during >= before / 2
-    eventually(lambda: student.get(f"/courses/{course.id}/progress").status_code == 200)
 
 
 def test_over_a_restart_of_the_broker_kept_pages_stay_and_changes_are_heard_again(
