@@ -24,7 +24,9 @@ DAY = timedelta(days=1)
 @pytest.fixture(autouse=True)
 def _nothing_before(game: Game) -> None:
     with game.database.unit_of_work() as unit_of_work:
-        unit_of_work.connection.execute(text("truncate unlock_sweeps, unlocked_courses, chapter_copies, course_copies, outbox"))
+        unit_of_work.connection.execute(
+            text("truncate unlock_sweeps, unlocked_courses, chapter_copies, course_copies, outbox")
+        )
 
 
 def learn(game: Game, student: UUID, *days: int) -> None:
