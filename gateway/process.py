@@ -22,7 +22,7 @@ from gateway.domain.sessions import REFRESH_LIFETIME
 from gateway.tables import idempotency_keys, mailed_tokens, rate_limits, refresh_tokens, sessions
 from gateway.upstream import Upstream
 
-SERVICES = ("accounts", "catalog", "progress", "purchase", "gamification", "analytics")
+SERVICES = ("accounts", "catalog", "progress", "purchase", "gamification", "analytics", "notification")
 HOUSEKEEPING_SECONDS = 300.0
 
 STATEMENT_SECONDS = 2.0
