@@ -38,6 +38,7 @@ MAILS_TO_ADDRESSEE = Limit("mail-addressee", 3)
 MAILS_ASKED_FOR = Limit("mail-asked", 30)
 MAILED_TOKENS_TRIED = Limit("mailed-token", 60)
 IMAGES = Limit("image", 30)
+STREAM_TICKETS = Limit("stream-ticket", 60)
 
 
 class RateLimiter:

@@ -116,3 +116,13 @@ images = Table(
     CheckConstraint("media_type in ('image/png', 'image/jpeg', 'image/webp')", name="images_media_type"),
 )
 """Covers and avatars, re-encoded; never changed."""
+
+stream_tickets = Table(
+    "stream_tickets",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("access_ends_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+)
+"""Tickets that open a live stream, by their digest; gone once used. The stream ends when the access does."""

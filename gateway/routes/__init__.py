@@ -9,6 +9,7 @@ from gateway.routes import (
     documentation,
     game,
     images,
+    notifications,
     operations,
     progress,
     purchase,
@@ -26,6 +27,7 @@ def blueprints() -> tuple[APIBlueprint, ...]:
         purchase.blueprint,
         analytics.blueprint,
         game.blueprint,
+        notifications.blueprint,
         operations.blueprint,
         documentation.blueprint,
     )
