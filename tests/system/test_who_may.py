@@ -133,6 +133,14 @@ ROUTES = (
     Route("GET", "/v1/instructors/me/stats", INSTRUCTORS),
     Route("GET", "/v1/instructors/me/refs", INSTRUCTORS),
     Route("POST", "/v1/instructors/me/refs", INSTRUCTORS, {"target": "/courses/web"}),
+    # notifications
+    Route("GET", "/v1/me/notifications", SIGNED_IN),
+    Route("POST", "/v1/me/notifications/<notification>/read", SIGNED_IN),
+    Route("POST", "/v1/me/notifications/read-all", SIGNED_IN),
+    Route("GET", "/v1/me/notification-settings", SIGNED_IN),
+    Route("PATCH", "/v1/me/notification-settings", SIGNED_IN, {"system": {"email": False}}),
+    Route("POST", "/v1/me/stream-ticket", SIGNED_IN),
+    Route("GET", "/v1/me/stream", SIGNED_IN),
     # game
     Route("GET", "/v1/me/game", SIGNED_IN),
     Route("GET", "/v1/me/ledger", SIGNED_IN),
@@ -142,7 +150,7 @@ ROUTES = (
 def test_every_route_of_the_gateway_is_in_the_table() -> None:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     app = create_app(Settings(), Dependencies(database, FakeAcademy()))
-    names = {f"{name}_id": name for name in ("user", "image", "chapter", "lesson", "order", "grant")}
+    names = {f"{name}_id": name for name in ("user", "image", "chapter", "lesson", "order", "grant", "notification")}
     there = set()
     for rule in app.url_map.iter_rules():
         path = rule.rule
@@ -176,7 +184,7 @@ def new_parts(
             ids["grant"] = admin.done("POST", f"/admin/courses/{course.id}/grants", gift, 201)["id"]
         if status in STEPS:
             instructor.done("POST", f"/courses/{course.id}/{STEPS[status]}")
-        unknown = {name: str(uuid4()) for name in ("user", "image", "order")}
+        unknown = {name: str(uuid4()) for name in ("user", "image", "order", "notification")}
         return ids | unknown | {"new": f"neuf-{uuid4().hex[:8]}"}
 
     return make
@@ -232,7 +240,16 @@ def _call(visitor: Visitor, route: Route, ids: dict[str, str]) -> httpx.Response
         return visitor.client.request(
             route.method, path, headers=headers | {"Content-Type": "text/vtt"}, content=route.text
         )
+    if path == "/v1/me/stream":
+        with visitor.client.stream("GET", path, headers=headers) as answer:
+            # what begins here never ends
+            return answer if answer.status_code == 200 else _whole(answer)
     return visitor.client.request(route.method, path, headers=headers, json=_filled(body, ids))
+
+
+def _whole(answer: httpx.Response) -> httpx.Response:
+    answer.read()
+    return answer
 
 
 def _filled(body: Any, ids: dict[str, str]) -> Any:

@@ -348,9 +348,7 @@ class FakeAcademy:
         return {"system": {"in_app": True, "email": False}}
 
     def change_settings(self, user_id: UUID, changes: dict[str, Any]) -> Any:
-        return (
-            {"system": {"in_app": True, "email": False} | changes["system"]} if changes else self.get_settings(user_id)
-        )
+        return {kind: chosen | changes.get(kind, {}) for kind, chosen in self.get_settings(user_id).items()}
 
     def mark_lesson_as_completed(self, user_id: UUID, lesson_id: UUID, role: str, time_zone: str) -> Any:
         return {
