@@ -83,7 +83,9 @@ def told(unit_of_work: UnitOfWork, facts: Iterable[tuple[Envelope, Event]], now:
     Nothing is told of a duel's state when a newer one was heard, and nothing to anybody when it has become useless.
     """
     connection = unit_of_work.connection
-    heard = [(event, _cause(envelope), envelope.sequence) for envelope, event in facts]
+    # what arrives together has no order of its own, and people read it in that of its happening
+    in_order = sorted(facts, key=lambda fact: fact[0].time)
+    heard = [(event, _cause(envelope), envelope.sequence) for envelope, event in in_order]
     seen = _keep_duels(connection, [item for item in heard if isinstance(item[0], DuelChanged)])
     caused = [_Caused(notice, cause) for event, cause, _ in heard for notice in _notices(event)]
     caused += [_Caused(notice, item.cause) for item in seen for notice in notices.of_duel(_as_duel(item.duel))]

@@ -64,13 +64,13 @@ def erased(user_id: UUID) -> UserChanged:
     )
 
 
-def delivered(event: Event, sequence: int = 0) -> tuple[Envelope, Event]:
+def delivered(event: Event, sequence: int = 0, time: datetime = NOW) -> tuple[Envelope, Event]:
     """The event in an envelope of its own."""
     envelope = Envelope(
         id=uuid4(),
         source=event.event_source(),
         type=event.type,
-        time=NOW,
+        time=time,
         subject=event.partition_key(),
         data=msgspec.Raw(msgspec.json.encode(event)),
         dataschema=event.data_schema(),

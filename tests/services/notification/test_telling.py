@@ -69,6 +69,14 @@ def test_what_is_told_again_by_another_event_is_not_told_again(desk: Desk, awa: 
     assert desk.told(NotificationAdded, awa) == 2
 
 
+def test_what_arrives_together_is_told_in_the_order_in_which_it_happened(desk: Desk, awa: UUID) -> None:
+    facts = [delivered(level(awa, number), time=NOW + timedelta(seconds=number)) for number in (3, 2, 4)]
+
+    desk.receive(facts)
+
+    assert [item.title for item in desk.inbox(awa).items] == [f"Niveau {number} atteint" for number in (4, 3, 2)]
+
+
 def test_the_same_things_heard_at_once_by_many_are_told_once(desk: Desk, awa: UUID, ber: UUID) -> None:
     challenge = duel(awa, ber)
     ready = threading.Barrier(4)
