@@ -12,6 +12,7 @@ from nameko.containers import ServiceContainer
 
 from chassis import health, telemetry
 from chassis.bus.service import Resources, Service
+from chassis.packages import package_of
 from chassis.settings import Settings
 
 MAX_WORKERS = 64
@@ -65,10 +66,10 @@ def _start(container: ServiceContainer, resources: Resources) -> None:
 def load_service(name: str) -> type[Service]:
     """The service's class. Raises `ValueError` when there is no such service."""
     try:
-        module = import_module(f"services.{name}.service")
+        module = import_module(f"{package_of(name)}.service")
     except ModuleNotFoundError as error:
         raise ValueError(f"there is no service {name!r}") from error
     for candidate in vars(module).values():
         if isinstance(candidate, type) and issubclass(candidate, Service) and getattr(candidate, "name", None) == name:
             return candidate
-    raise ValueError(f"services.{name}.service has no service class of that name")
+    raise ValueError(f"{package_of(name)}.service has no service class of that name")

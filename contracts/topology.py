@@ -7,19 +7,26 @@ them (tests on a shared broker do).
 from dataclasses import dataclass
 
 from contracts.events import (
+    BadgeAwarded,
     CourseChanged,
     CourseCompleted,
     CourseUnlocked,
     DayStudied,
     DuelChanged,
+    DuelNoted,
     EntitlementChanged,
     FreeEntitlementGranted,
     LessonCompleted,
+    LevelReached,
     NotificationAdded,
     OrderChargedBack,
     OrderPaid,
     OrderRefunded,
     QuizChanged,
+    SquadCaptainChanged,
+    SquadMemberRemoved,
+    SquadOfTheWeekChosen,
+    StreakEndangered,
     StreakExtended,
     StreakFrozen,
     UserChanged,
@@ -66,6 +73,22 @@ ANALYTICS_EVENTS = ConsumerQueue(
 ANALYTICS_REPLAY = ConsumerQueue("analytics.replay", ())
 """Nothing is bound to it: what owners have told before is sent to it again, in batches, for a rebuild."""
 
+NOTIFICATION_EVENTS = ConsumerQueue(
+    "notification.events",
+    (
+        UserChanged,
+        LevelReached,
+        StreakEndangered,
+        StreakFrozen,
+        CourseUnlocked,
+        BadgeAwarded,
+        SquadOfTheWeekChosen,
+        SquadMemberRemoved,
+        SquadCaptainChanged,
+        DuelChanged,
+    ),
+)
+
 CONSUMER_QUEUES: tuple[ConsumerQueue, ...] = (
     PROGRESS_CATALOG,
     PROGRESS_ENTITLEMENTS,
@@ -77,12 +100,13 @@ CONSUMER_QUEUES: tuple[ConsumerQueue, ...] = (
     GAMIFICATION_LEARNING,
     ANALYTICS_EVENTS,
     ANALYTICS_REPLAY,
+    NOTIFICATION_EVENTS,
 )
 
 GATEWAY_CACHE_EVENTS: tuple[type[Event], ...] = (CourseChanged, UserChanged)
 """What each gateway process hears on an exclusive queue of its own, to drop what it has cached."""
 
-GATEWAY_LIVE_EVENTS: tuple[type[Event], ...] = (XpAwarded, StreakExtended, StreakFrozen, DuelChanged, NotificationAdded)
+GATEWAY_LIVE_EVENTS: tuple[type[Event], ...] = (XpAwarded, StreakExtended, StreakFrozen, DuelNoted, NotificationAdded)
 """What each gateway process hears as well, to tell the people whose streams it holds."""
 
 

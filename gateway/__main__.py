@@ -10,6 +10,7 @@ from granian.constants import Interfaces
 
 from chassis.settings import Settings, SettingsError
 from chassis.telemetry import configure_logs
+from gateway.signals import END_STREAMS
 from gateway.tokens import KeyRing, new_signing_key
 
 OPEN_FILES = 65_536
@@ -18,6 +19,16 @@ BACKPRESSURE = 4096
 
 DRAIN_SECONDS = 10
 _LOGS = {"version": 1, "disable_existing_loggers": False, "loggers": {"_granian": {"propagate": True}}}
+
+
+class _Server(Granian):  # type: ignore[misc]
+    """Granian, whose workers end their streams before they are to stop."""
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        for worker in self.wrks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, END_STREAMS)
+        super().shutdown(exit_code)
 
 
 def main() -> None:
@@ -33,7 +44,7 @@ def main() -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    Granian(
+    _Server(
         "gateway.asgi:make",
         factory=True,
         address=settings.gateway_address,

@@ -1,4 +1,4 @@
-"""What granian serves in each worker process: streams natively (none yet), every other route by Flask in threads."""
+"""What granian serves in each worker process: streams natively, every other route by Flask in threads."""
 
 import asyncio
 
@@ -6,7 +6,9 @@ from chassis.settings import Settings
 from chassis.telemetry import configure_logs
 from gateway.app import MAXIMUM_BODY_BYTES
 from gateway.process import Process
-from gateway.wsgi import BufferedWsgi, Receive, Scope, Send
+from gateway.signals import END_STREAMS
+from gateway.streams import STREAM_VARIABLE
+from gateway.wsgi import BufferedWsgi, Receive, Scope, Send, environment
 
 
 class GatewayAsgi:
@@ -14,14 +16,29 @@ class GatewayAsgi:
 
     def __init__(self, process: Process, threads: int) -> None:
         self._process = process
+        self._streams = process.app.parts.streams
         self._flask = BufferedWsgi(process.app, threads=threads, maximum_body_bytes=MAXIMUM_BODY_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or follow the server's start and end."""
         if scope["type"] == "http":
-            await self._flask(scope, receive, send)
+            await self._answer(scope, receive, send)
         else:
             await self._live(receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        environ = environment(scope)
+        answer = await self._flask.answer(environ, receive)
+        if answer is None:
+            return
+        opening = environ.get(STREAM_VARIABLE)
+        if opening is None or scope["method"] != "GET":
+            await self._flask.reply(answer, send)
+            return
+        _, headers, _ = answer
+        await self._streams.serve(
+            opening, [header for header in headers if header[0] != b"content-length"], receive, send
+        )
 
     async def _live(self, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
@@ -33,8 +50,11 @@ class GatewayAsgi:
                 except Exception as error:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
+                self._streams.start()
+                loop.add_signal_handler(END_STREAMS, self._streams.end_all)
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                self._streams.end_all()
                 await loop.run_in_executor(None, self._stop)
                 await send({"type": "lifespan.shutdown.complete"})
                 return

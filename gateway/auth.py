@@ -28,6 +28,8 @@ class Caller:
     role: Role
     time_zone: str
     locale: Literal["fr", "en"]
+    access_ends_at: float
+    """Seconds since 1970."""
 
 
 def optional_caller() -> Caller | None:
@@ -85,4 +87,4 @@ def _authenticate(header: str) -> Caller:
     if person is None:
         raise Unauthorized("bad-token")
     request.environ[USER_VARIABLE] = str(person.id)
-    return Caller(person.id, claims.session_id, person.role, person.time_zone, person.locale)
+    return Caller(person.id, claims.session_id, person.role, person.time_zone, person.locale, claims.expires_at)

@@ -18,6 +18,7 @@ from gateway.mail import Mailer, PostRoom, mailer_for
 from gateway.passwords import Passwords
 from gateway.people import People
 from gateway.rates import RateLimiter
+from gateway.streams import Streams
 from gateway.tokens import AccessTokens, access_tokens
 
 EXTENSION = "tanka"
@@ -68,8 +69,9 @@ class Parts:
         self.now = dependencies.now
         self.people = People(dependencies.database, dependencies.now)
         self.pages = PageCache()
-        # the people first: a page that is read again must not find an old name
-        self.cached: tuple[Cached, ...] = (self.people, self.pages, *dependencies.cached)
+        # the people first: what is read again must not find an old name
+        self.streams = Streams(dependencies.upstream, lambda: self.people)
+        self.cached: tuple[Cached, ...] = (self.people, self.pages, *dependencies.cached, self.streams)
         self.passwords = Passwords()
         self.tokens: AccessTokens = access_tokens(settings, dependencies.now)
         self.rates = RateLimiter(dependencies.database, dependencies.now)
@@ -89,6 +91,7 @@ class Parts:
     def close(self) -> None:
         """Finish what waits behind the requests."""
         self.post_room.close()
+        self.streams.close()
 
 
 def parts() -> Parts:

@@ -13,6 +13,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 VERSION = "3.1.0"
 _BEARER = "bearer"
+TICKET = "ticket"
+"""Another way to say who one is: the query parameter of that name."""
 
 _PROBLEM = {
     "type": "object",
@@ -37,6 +39,7 @@ _PROBLEM = {
 
 _ALSO_ATTRIBUTE = "tanka_answers_also"
 _BODY_ATTRIBUTE = "tanka_takes"
+_OPENED_ATTRIBUTE = "tanka_is_opened_by"
 
 _DESCRIPTIONS = {
     304: "You have it already",
@@ -76,6 +79,17 @@ def takes(media_type: str, schema: dict[str, Any]) -> Callable[[View], View]:
     return mark
 
 
+def is_opened_by(scheme: str) -> Callable[[View], View]:
+    """Say that a view looks by itself who is asking, and takes this scheme as well as an access token."""
+
+    def mark(view: View) -> View:
+        view.__dict__[WHO_ATTRIBUTE] = ("student",)
+        view.__dict__[_OPENED_ATTRIBUTE] = scheme
+        return view
+
+    return mark
+
+
 def register(app: APIFlask) -> None:
     """Let the app's document be completed when it is first asked for."""
     app.config.update(
@@ -85,7 +99,8 @@ def register(app: APIFlask) -> None:
         AUTO_AUTH_ERROR_RESPONSE=False,
         AUTO_SERVERS=False,
         SECURITY_SCHEMES={
-            _BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token."}
+            _BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token."},
+            TICKET: {"type": "apiKey", "in": "query", "name": "ticket", "description": "A ticket for one stream."},
         },
     )
 
@@ -113,7 +128,8 @@ def _complete(spec: dict[str, Any], operation: dict[str, Any], method: str, endp
         operation["requestBody"] = {"content": own_body}
     who = getattr(view, WHO_ATTRIBUTE, None)
     if who is not None:
-        operation["security"] = [{_BEARER: []}]
+        other_way = getattr(view, _OPENED_ATTRIBUTE, None)
+        operation["security"] = [{_BEARER: []}, *([{other_way: []}] if other_way else [])]
         statuses |= {403}
         if who != ("student",):
             operation["description"] = f"{operation.get('description', '')}\n\nFor: {', '.join(who)}, admin.".strip()

@@ -21,11 +21,13 @@ from gateway.domain.sessions import ACCESS_LIFETIME, REFRESH_LIFETIME, Refresh, 
 from gateway.names import refuse_blocked
 from gateway.queries import COLUMNS, Account, account_of
 from gateway.sealing import seal, unseal
-from gateway.tables import images, mailed_tokens, refresh_tokens, sessions, users
+from gateway.tables import images, mailed_tokens, refresh_tokens, sessions, stream_tickets, users
 
 Purpose = Literal["verify-email", "reset-password"]
 
 MAILED_LIFETIME: dict[Purpose, timedelta] = {"verify-email": timedelta(days=3), "reset-password": timedelta(hours=1)}
+
+TICKET_LIFETIME = timedelta(seconds=30)
 
 IssueAccess = Callable[[UUID, UUID, datetime], str]
 """Makes an access token of a person, a session and the present instant."""
@@ -51,6 +53,14 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     birth_year: int | None = None
     ref: str | None = None
     email_verified: bool = False
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Whose stream a ticket opens, and until when."""
+
+    user_id: UUID
+    access_ends_at: datetime
 
 
 @dataclass(frozen=True)
@@ -224,6 +234,28 @@ def reset_password(unit_of_work: UnitOfWork, token: str, password_hash: str, now
     _change(unit_of_work, user_id, {"password_hash": password_hash, "email_verified": True})
     _revoke(unit_of_work, now, sessions.c.user_id == user_id)
     return user_id
+
+
+def stream_ticket(unit_of_work: UnitOfWork, user_id: UUID, access_ends_at: datetime, now: datetime) -> str:
+    """A new ticket that opens one stream of the person, which ends when the access does."""
+    ticket = secrets.token_urlsafe(32)
+    unit_of_work.connection.execute(
+        insert(stream_tickets).values(
+            digest=digest(ticket), user_id=user_id, access_ends_at=access_ends_at, expires_at=now + TICKET_LIFETIME
+        )
+    )
+    return ticket
+
+
+def take_stream_ticket(unit_of_work: UnitOfWork, ticket: str, now: datetime) -> Admission:
+    """What the ticket opens; it is gone then. Raises `Unauthorized` when it is unknown, used or too old."""
+    taken = delete(stream_tickets).where(stream_tickets.c.digest == digest(ticket), stream_tickets.c.expires_at > now)
+    row = unit_of_work.connection.execute(
+        taken.returning(stream_tickets.c.user_id, stream_tickets.c.access_ends_at)
+    ).one_or_none()
+    if row is None:
+        raise Unauthorized("bad-ticket")
+    return Admission(row.user_id, row.access_ends_at)
 
 
 def update_account(unit_of_work: UnitOfWork, user_id: UUID, changes: dict[str, Any], now: datetime) -> Account:

@@ -1,19 +1,15 @@
 """Mails about accounts, sent from a thread of their own, so that no answer's time tells whether one was sent."""
 
-import smtplib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
+from chassis.mail import Mail, Smtp
 from chassis.settings import Settings
 from chassis.telemetry import get_logger
 from gateway.messages import Language, say
 
-TIMEOUT_SECONDS = 15.0
 WAITING = 500
 
 _log = get_logger("mail")
@@ -28,37 +24,14 @@ class Mailer(Protocol):
 
 
 class SmtpMailer:
-    """Sends through `SMTP_URL`: `smtp://[user:password@]host[:port]` (STARTTLS when offered) or `smtps://...`."""
+    """Sends through `SMTP_URL`."""
 
     def __init__(self, url: str, sender: str) -> None:
-        self._url = urlsplit(url)
-        self._sender = sender
+        self._smtp = Smtp(url, sender)
 
     def send(self, to: str, subject: str, text: str) -> None:
-        """Send plain text to one address. Raises `OSError` or `smtplib.SMTPException`."""
-        message = EmailMessage()
-        message["From"] = self._sender
-        message["To"] = to
-        message["Subject"] = subject
-        message["Date"] = formatdate()
-        message["Message-ID"] = make_msgid(domain=self._url.hostname)
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(text)
-        with self._connect() as smtp:
-            smtp.send_message(message)
-
-    def _connect(self) -> smtplib.SMTP:
-        host = self._url.hostname or "127.0.0.1"
-        if self._url.scheme == "smtps":
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, self._url.port or 465, timeout=TIMEOUT_SECONDS)
-        else:
-            smtp = smtplib.SMTP(host, self._url.port or 25, timeout=TIMEOUT_SECONDS)
-            smtp.ehlo()
-            if smtp.has_extn("starttls"):
-                smtp.starttls()
-        if self._url.username:
-            smtp.login(unquote(self._url.username), unquote(self._url.password or ""))
-        return smtp
+        """Send plain text to one address. Raises `chassis.mail.NotTaken` or `chassis.mail.Unanswered`."""
+        self._smtp.send(Mail(to, subject, text))
 
 
 class LogMailer:

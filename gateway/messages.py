@@ -1,11 +1,11 @@
 """The words for problems and refused fields, in French and English, from gettext catalogues loaded at start."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from babel.messages.pofile import read_po
 from flask import has_request_context, request
+
+from chassis import catalogues
 
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -17,12 +17,9 @@ class _Lenient(dict[str, Any]):
         return "…"
 
 
-@cache
 def catalogue(language: Language) -> dict[str, str]:
     """Every message by its id: `problem.<slug>.title`, `.detail`, `field.<code>`, `word.<code>`, `mail.*`."""
-    with (_LOCALES / language / "LC_MESSAGES" / "gateway.po").open("rb") as file:
-        messages = read_po(file, locale=language)
-    return {str(message.id): str(message.string) for message in messages if message.id and message.string}
+    return catalogues.catalogue(_LOCALES, "gateway", language)
 
 
 def say(message: str, language: Language, parameters: dict[str, Any] | None = None, *, otherwise: str = "") -> str:

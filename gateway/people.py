@@ -93,7 +93,7 @@ class People:
             accounts = queries.accounts_by_ids(unit_of_work.connection, missing)
         now = self._now()
         loaded = {
-            account.id: _person(account, now, is_hidden=is_hidden)
+            account.id: person_of(account, now, is_hidden=is_hidden)
             for account, is_hidden in accounts
             if account.status == "active"
         }
@@ -126,7 +126,8 @@ class People:
             self._kept.clear()
 
 
-def _person(account: queries.Account, now: datetime, *, is_hidden: bool) -> Person:
+def person_of(account: queries.Account, now: datetime, *, is_hidden: bool) -> Person:
+    """What the gateway needs to know of an account; `is_hidden` says that an admin has hidden its name."""
     return Person(
         account.id,
         account.role,

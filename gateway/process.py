@@ -15,14 +15,14 @@ from chassis.database import Database
 from chassis.rpc_client import RpcClient
 from chassis.settings import Settings
 from chassis.telemetry import get_logger
-from contracts.topology import GATEWAY_CACHE_EVENTS
+from contracts.topology import GATEWAY_CACHE_EVENTS, GATEWAY_LIVE_EVENTS
 from gateway.app import create_app
 from gateway.dependencies import Dependencies
 from gateway.domain.sessions import REFRESH_LIFETIME
-from gateway.tables import idempotency_keys, mailed_tokens, rate_limits, refresh_tokens, sessions
+from gateway.tables import idempotency_keys, mailed_tokens, rate_limits, refresh_tokens, sessions, stream_tickets
 from gateway.upstream import Upstream
 
-SERVICES = ("catalog", "progress", "purchase", "gamification", "analytics")
+SERVICES = ("accounts", "catalog", "progress", "purchase", "gamification", "analytics", "notification")
 HOUSEKEEPING_SECONDS = 300.0
 
 STATEMENT_SECONDS = 2.0
@@ -55,7 +55,7 @@ class Process:
         self._listener = EventListener(
             settings.amqp_uri,
             settings.bus_prefix,
-            GATEWAY_CACHE_EVENTS,
+            GATEWAY_CACHE_EVENTS + GATEWAY_LIVE_EVENTS,
             self.app.parts.on_event,
             self.app.parts.drop_all,
         )
@@ -118,11 +118,12 @@ class Process:
 
 
 def forget_the_past(database: Database, at: datetime) -> None:
-    """Delete what has ended: limits' windows, kept answers, mailed tokens, refresh tokens, log-ins without any."""
+    """Delete what has ended: limits' windows, kept answers, mailed tokens, tickets, refresh tokens, log-ins."""
     for table, ends in (
         (rate_limits, rate_limits.c.ends_at),
         (idempotency_keys, idempotency_keys.c.expires_at),
         (mailed_tokens, mailed_tokens.c.expires_at),
+        (stream_tickets, stream_tickets.c.expires_at),
         (refresh_tokens, refresh_tokens.c.expires_at),
     ):
         with database.unit_of_work() as unit_of_work:

@@ -39,6 +39,7 @@ MAILS_ASKED_FOR = Limit("mail-asked", 30)
 MAILED_TOKENS_TRIED = Limit("mailed-token", 60)
 IMAGES = Limit("image", 30)
 REPORTS = Limit("report", 10)
+STREAM_TICKETS = Limit("stream-ticket", 60)
 
 
 class RateLimiter:

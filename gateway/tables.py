@@ -156,3 +156,12 @@ hidden_items = Table(
     CheckConstraint("kind in ('student', 'squad')", name="hidden_items_kind"),
 )
 """What admins have hidden: display names of students, names and mottos of squads."""
+stream_tickets = Table(
+    "stream_tickets",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("access_ends_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+)
+"""Tickets that open a live stream, by their digest; gone once used. The stream ends when the access does."""

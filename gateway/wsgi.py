@@ -12,7 +12,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+Headers = list[tuple[bytes, bytes]]
+Answer = tuple[int, Headers, bytes]
 
 TOO_LARGE = "tanka.too_large"
 """Set in the environment instead of a body over the limit: the app refuses it in its own words."""
@@ -31,17 +32,25 @@ class BufferedWsgi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        environ = environment(scope)
+        answer = await self.answer(environment(scope), receive)
+        if answer is not None:
+            await self.reply(answer, send)
+
+    async def answer(self, environ: dict[str, Any], receive: Receive) -> Answer | None:
+        """The app's answer, not yet sent; none when the caller went away meanwhile."""
         if _has_body(environ):
             body = await self._read(environ, receive)
             if body is None:
-                return
+                return None
         else:
             body = b""
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
-        loop = asyncio.get_running_loop()
-        status, headers, content = await loop.run_in_executor(self._pool, self._answer, environ)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ)
+
+    async def reply(self, answer: Answer, send: Send) -> None:
+        """Send an answer."""
+        status, headers, content = answer
         if status == 503:
             # no thread waits here, so callers who ask again at once take little from everybody else
             await asyncio.sleep(UNAVAILABLE_PAUSE)
@@ -75,7 +84,7 @@ class BufferedWsgi:
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
         status = 500
-        headers: list[tuple[bytes, bytes]] = []
+        headers: Headers = []
 
         def start_response(line: str, found: list[tuple[str, str]], exc_info: Any = None) -> None:
             nonlocal status, headers

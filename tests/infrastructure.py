@@ -18,7 +18,8 @@ from chassis.local.infrastructure import Infrastructure, locked, taken
 from chassis.local.places import CHECKOUT, STATE
 from chassis.local.processes import StartError, wait_until
 from chassis.local.supervisor import service_names
-from chassis.migrations import migrate, package_of
+from chassis.migrations import migrate
+from chassis.packages import package_of
 from contracts import topology
 
 DATABASE_VARIABLE = "TANKA_TEST_DATABASE_URL"

@@ -1,7 +1,6 @@
 """A course and its students, made past the limits on registrations that the HTTP routes rightly have."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -35,7 +34,7 @@ def sow(settings: Settings, rpc: RpcClient, *, students: int, lessons: int, pric
         for number in range(lessons)
     ]
     rpc.call("catalog", "publish_course", course_id=course, **author)
-    people = _register(settings, students, now())
+    people = register_students(settings, students)
     for user_id in people if price == 0 else ():
         rpc.call("purchase", "create_checkout", user_id=str(user_id), course_id=course)
         # once progress has said so it knows the course and the right, whatever is held down next
@@ -43,7 +42,9 @@ def sow(settings: Settings, rpc: RpcClient, *, students: int, lessons: int, pric
     return Seed(UUID(course), [UUID(lesson["id"]) for lesson in made], people)
 
 
-def _register(settings: Settings, students: int, at: datetime) -> dict[UUID, str]:
+def register_students(settings: Settings, students: int) -> dict[UUID, str]:
+    """Make accounts; their access tokens by the students' ids."""
+    at = now()
     tokens = AccessTokens(KeyRing(settings.jwt_signing_key), settings.public_url, lambda: at)
     database = Database(settings.database_url_for("accounts"))
     with database.unit_of_work() as unit_of_work:

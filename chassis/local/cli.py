@@ -126,13 +126,13 @@ def run(service: str, private_port: int) -> None:
 @main.command()
 @click.argument("service", required=False)
 def migrate(service: str | None) -> None:
-    """Bring the databases (or SERVICE's; the gateway's is accounts) to the present shape."""
+    """Bring the databases (or SERVICE's) to the present shape."""
     from chassis.local.lifecycle import academy_settings
-    from chassis.local.supervisor import database_owners
+    from chassis.local.supervisor import service_names
     from chassis.migrations import migrate as migrate_database
 
     settings = academy_settings()
-    for owner in [service] if service else database_owners():
+    for owner in [service] if service else service_names():
         migrate_database(settings.database_url_for(owner), owner)
         click.echo(f"{owner} is up to date")
 

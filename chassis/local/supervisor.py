@@ -47,13 +47,8 @@ class StoppedError(Exception):
 
 
 def service_names() -> tuple[str, ...]:
-    """Return the services of this checkout: the folders of services/ that have a service.py."""
-    return tuple(sorted(path.parent.name for path in (CHECKOUT / "services").glob("*/service.py")))
-
-
-def database_owners() -> tuple[str, ...]:
-    """Return who owns a database: the gateway for its accounts, and every service."""
-    return ("accounts", *service_names())
+    """Return the services, each with a database: the accounts, and the folders of services/ that have a service.py."""
+    return ("accounts", *sorted(path.parent.name for path in (CHECKOUT / "services").glob("*/service.py")))
 
 
 @dataclass

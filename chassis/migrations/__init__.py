@@ -9,12 +9,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import make_url
 
+from chassis.packages import package_of
+
 _HERE = Path(__file__).parent
-
-
-def package_of(service: str) -> str:
-    """The package that owns a database: the gateway owns `accounts`, each service its own."""
-    return "gateway" if service == "accounts" else f"services.{service}"
 
 
 def migrate(database_url: str, service: str) -> None:

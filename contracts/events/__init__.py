@@ -23,7 +23,7 @@ from contracts.events.gamification import (
     StreakFrozen,
     XpAwarded,
 )
-from contracts.events.notification import NotificationAdded
+from contracts.events.notification import DuelNoted, NotificationAdded
 from contracts.events.progress import CourseCompleted, DayStudied, FreeEntitlementGranted, LessonCompleted
 from contracts.events.purchase import EntitlementChanged, OrderChargedBack, OrderPaid, OrderRefunded
 
@@ -36,6 +36,7 @@ __all__ = [
     "CourseUnlocked",
     "DayStudied",
     "DuelChanged",
+    "DuelNoted",
     "EntitlementChanged",
     "Event",
     "FreeEntitlementGranted",
@@ -80,6 +81,7 @@ EVENTS: tuple[type[Event], ...] = (
     SquadCaptainChanged,
     DuelChanged,
     NotificationAdded,
+    DuelNoted,
     EntitlementChanged,
     OrderPaid,
     OrderRefunded,

@@ -17,3 +17,15 @@ class NotificationAdded(Event, frozen=True):
 
     def partition_key(self) -> str:
         return str(self.user_id)
+
+
+class DuelNoted(Event, frozen=True):
+    """A duel's new state can be read for one of its players' streams; told once per state and player."""
+
+    type: ClassVar[str] = "notification.duel_noted.v1"
+    duel_id: UUID
+    user_id: UUID
+    noted_at: Instant
+
+    def partition_key(self) -> str:
+        return str(self.user_id)

@@ -2,25 +2,23 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from babel.dates import format_datetime
-from babel.messages.pofile import read_po
 from babel.numbers import format_currency, get_currency_precision
 from flask import request
+
+from chassis import catalogues
 
 LANGUAGES = ("fr", "en")
 _LOCALES = Path(__file__).parent / "locales"
 
 
-@cache
 def catalogue(language: str) -> dict[str, str]:
     """Return every message by its id."""
-    with (_LOCALES / language / "LC_MESSAGES" / "sandbox.po").open("rb") as file:
-        messages = read_po(file, locale=language)
-    return {str(message.id): str(message.string) for message in messages if message.id and message.string}
+    return catalogues.catalogue(_LOCALES, "sandbox", language)
 
 
 def language_of(session: dict[str, Any] | None) -> str:

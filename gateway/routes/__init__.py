@@ -12,6 +12,7 @@ from gateway.routes import (
     game,
     images,
     moderation,
+    notifications,
     operations,
     progress,
     purchase,
@@ -34,6 +35,7 @@ def blueprints() -> tuple[APIBlueprint, ...]:
         moderation.blueprint,
         duels.blueprint,
         challenge_pages.blueprint,
+        notifications.blueprint,
         operations.blueprint,
         documentation.blueprint,
     )

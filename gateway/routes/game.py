@@ -8,6 +8,7 @@ from flask import Response, request
 
 from contracts.errors import NotFound
 from gateway.auth import caller, signed_in
+from gateway.badges import with_badge_names
 from gateway.cache import page
 from gateway.dependencies import people, upstream
 from gateway.document import answers_also
@@ -26,7 +27,8 @@ blueprint = APIBlueprint("game", __name__, url_prefix="/v1", tag="Gamification")
 def get_game() -> Any:
     """Where you stand in the game."""
     someone = caller()
-    return _with_names(upstream().call("gamification", "get_game", user_id=someone.id, time_zone=someone.time_zone))
+    found = upstream().call("gamification", "get_game", user_id=someone.id, time_zone=someone.time_zone)
+    return with_badge_names(found, asked_language())
 
 
 @blueprint.patch("/me/game")
@@ -43,7 +45,7 @@ def change_game(json_data: models.GameChanges) -> Any:
         time_zone=someone.time_zone,
         **json_data.model_dump(),
     )
-    return _with_names(changed)
+    return with_badge_names(changed, asked_language())
 
 
 @blueprint.get("/students/<uuid:user_id>")
@@ -54,7 +56,7 @@ def get_student(user_id: UUID) -> Response:
     person = people().by_id(user_id)
     if person is None or person.role != "student":
         raise NotFound()
-    profile = _with_names(upstream().call("gamification", "get_student", user_id=user_id))
+    profile = with_badge_names(upstream().call("gamification", "get_student", user_id=user_id), asked_language())
     student = page(to_json(models.Student.model_validate(profile | person.public_card(asked_language()))), ())
     response = shared_response(student.body, student.etag)
     response.headers["Content-Language"] = asked_language()
@@ -98,10 +100,3 @@ def purchase_item(json_data: models.NewPurchase) -> Any:
         time_zone=someone.time_zone,
         **json_data.model_dump(),
     )
-
-
-def _with_names(answer: dict[str, Any]) -> dict[str, Any]:
-    named = [
-        badge | {"name": say(f"badge.{badge['code']}", asked_language()) or badge["code"]} for badge in answer["badges"]
-    ]
-    return answer | {"badges": named}

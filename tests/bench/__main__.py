@@ -21,7 +21,7 @@ from chassis.database import Database
 from chassis.local.processes import free_ports
 from chassis.rpc_client import RpcClient
 from tests.academy import AcademyUnderTest
-from tests.bench import analytics, game
+from tests.bench import analytics, game, streams
 from tests.bench.bus_load import bare_echo, chassis_echo, drive_bare, drive_chassis
 from tests.bench.http_load import Outcome, drive, drive_over, request_bytes
 from tests.bench.processes import CpuMeter
@@ -255,10 +255,14 @@ def _get(base: str, path: str, token: str) -> dict[str, int]:
 
 @click.command()
 @click.option("--seconds", default=8.0, show_default=True, help="How long each measurement lasts.")
-@click.option("--only", type=click.Choice(["bus", "students", "analytics", "game"]), help="Only this part.")
+@click.option("--only", type=click.Choice(["bus", "students", "analytics", "game", "streams"]), help="Only this part.")
 def main(seconds: float, only: str | None) -> None:
     """Measure the academy on this machine."""
     console = Console(width=200)
+    if only in (None, "streams"):
+        streams.measure(console)
+    if only == "streams":
+        return
     with AcademyUnderTest(durable=True) as academy:
         rpc = RpcClient(academy.settings.amqp_uri, prefix=academy.settings.bus_prefix, deadline=10)
         bench = Bench(academy, seconds)

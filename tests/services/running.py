@@ -26,6 +26,7 @@ def running(service: str, settings: Settings) -> Iterator[Call]:
         "BUS_PREFIX": settings.bus_prefix,
         "BUS_RETRY_DELAYS": ",".join(map(str, settings.bus_retry_delays)),
         f"DATABASE_URL_{service.upper()}": settings.database_url_for(service),
+        "SMTP_URL": settings.smtp_url,
     }
     command = [sys.executable, "-m", "chassis.local.single", service, str(free_ports(1)[0])]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from chassis.local.supervisor import service_names
 from gateway.commands import create_admin
 from tests.academy import AcademyUnderTest
 
@@ -67,7 +68,7 @@ def academy() -> Iterator[AcademyUnderTest]:
     with AcademyUnderTest({"LOG_LEVEL": "warning"}) as academy:
         yield academy
         # whatever the tests sent or broke, nothing was a fault of ours
-        for name in ("gateway", "catalog", "progress", "purchase", "gamification", "analytics"):
+        for name in ("gateway", *service_names()):
             # what does not fit a payment is said as an alarm on purpose
             lines = [line for line in academy.log(name).splitlines() if '"payment alarm"' not in line]
             faults = [line for line in lines if '"level":"error"' in line or line.startswith("Traceback")]

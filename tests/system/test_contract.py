@@ -40,6 +40,8 @@ def test_schemathesis_finds_nothing(
         "run",
         f"{academy.base_url}/v1/openapi.json",
         f"--header=Authorization: Bearer {token}",
+        # an answer that does not end: test_stream.py reads it
+        "--exclude-path=/v1/me/stream",
         "--phases=examples,coverage,fuzzing",
         f"--max-examples={EXAMPLES}",
         "--seed=1",

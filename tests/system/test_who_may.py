@@ -137,6 +137,14 @@ ROUTES = (
     Route("GET", "/v1/instructors/me/stats", INSTRUCTORS),
     Route("GET", "/v1/instructors/me/refs", INSTRUCTORS),
     Route("POST", "/v1/instructors/me/refs", INSTRUCTORS, {"target": "/courses/web"}),
+    # notifications
+    Route("GET", "/v1/me/notifications", SIGNED_IN),
+    Route("POST", "/v1/me/notifications/<notification>/read", SIGNED_IN),
+    Route("POST", "/v1/me/notifications/read-all", SIGNED_IN),
+    Route("GET", "/v1/me/notification-settings", SIGNED_IN),
+    Route("PATCH", "/v1/me/notification-settings", SIGNED_IN, {"system": {"email": False}}),
+    Route("POST", "/v1/me/stream-ticket", SIGNED_IN),
+    Route("GET", "/v1/me/stream", SIGNED_IN),
     # game
     Route("GET", "/v1/me/game", SIGNED_IN),
     Route("PATCH", "/v1/me/game", SIGNED_IN, {"leaderboard_opt_out": False}),
@@ -177,7 +185,7 @@ ROUTES = (
 def test_every_route_of_the_gateway_is_in_the_table() -> None:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     app = create_app(Settings(), Dependencies(database, FakeAcademy()))
-    parts = ("user", "image", "chapter", "lesson", "order", "grant", "squad", "item", "duel")
+    parts = ("user", "image", "chapter", "lesson", "order", "grant", "squad", "item", "duel", "notification")
     names = {f"{name}_id": name for name in parts}
     there = set()
     for rule in app.url_map.iter_rules():
@@ -215,7 +223,7 @@ def new_parts(
             ids["token"] = _challenge(holder, ids["chapter"])
         if status in STEPS:
             instructor.done("POST", f"/courses/{course.id}/{STEPS[status]}")
-        unknown = {name: str(uuid4()) for name in ("user", "image", "order", "item", "squad")}
+        unknown = {name: str(uuid4()) for name in ("user", "image", "order", "item", "squad", "notification")}
         return ids | unknown | {"new": f"neuf-{uuid4().hex[:8]}", "kind": "student"}
 
     return make
@@ -279,7 +287,16 @@ def _call(visitor: Visitor, route: Route, ids: dict[str, str]) -> httpx.Response
         return visitor.client.request(
             route.method, path, headers=headers | {"Content-Type": "text/vtt"}, content=route.text
         )
+    if path == "/v1/me/stream":
+        with visitor.client.stream("GET", path, headers=headers) as answer:
+            # what begins here never ends
+            return answer if answer.status_code == 200 else _whole(answer)
     return visitor.client.request(route.method, path, headers=headers, json=_filled(body, ids))
+
+
+def _whole(answer: httpx.Response) -> httpx.Response:
+    answer.read()
+    return answer
 
 
 def _filled(body: Any, ids: dict[str, str]) -> Any:

@@ -1,21 +1,19 @@
 """Changing, forgetting and resetting a password."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Message
 from sqlalchemy import select
 
 from chassis.database import Database
-from chassis.local.processes import free_ports
 from chassis.settings import Settings
 from contracts.errors import Unavailable
 from gateway.mail import LogMailer, NoMailer, SmtpMailer, mailer_for
 from gateway.passwords import Passwords
 from gateway.tables import mailed_tokens
-from tests.services.accounts.conftest import PASSWORD, Clock, LetterBox, Someone, at_once, soon
+from tests.services.accounts.conftest import PASSWORD, Clock, LetterBox, Someone, at_once
+from tests.smtp import post_office
 
 NEW = "autre-mot-de-passe"
 
@@ -173,37 +171,16 @@ def test_mails_speak_the_language_of_the_account(someone: Make, letter_box: Lett
     }
 
 
-class _Kept(Message):
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[tuple[str, str]] = []
+def test_mails_go_out_by_smtp_when_it_is_configured() -> None:
+    with post_office() as office:
+        mailer = mailer_for(Settings(smtp_url=office.url))
+        assert isinstance(mailer, SmtpMailer)
 
-    def handle_message(self, message: object) -> None:
-        text = message.get_payload(decode=True).decode()  # type: ignore[attr-defined]
-        self.messages.append((str(message["To"]), text))  # type: ignore[index]
+        mailer.send("zoe@tanka.example", "Confirme ton adresse", "Voici le lien : é")
 
-
-@pytest.fixture
-def smtp() -> Iterator[tuple[str, _Kept]]:
-    """A real SMTP server: its URL, and what it received."""
-    kept = _Kept()
-    (port,) = free_ports(1)
-    controller = Controller(kept, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield f"smtp://127.0.0.1:{port}", kept
-    controller.stop()
-
-
-def test_mails_go_out_by_smtp_when_it_is_configured(smtp: tuple[str, _Kept]) -> None:
-    url, kept = smtp
-    mailer = mailer_for(Settings(smtp_url=url))
-    assert isinstance(mailer, SmtpMailer)
-
-    mailer.send("zoé@tanka.example".replace("é", "e"), "Confirme ton adresse", "Voici le lien : é")
-
-    soon(lambda: bool(kept.messages))
-    assert kept.messages[0][0] == "zoe@tanka.example"
-    assert "Voici le lien : é" in kept.messages[0][1]
+    (message,) = office.messages
+    assert message["To"] == "zoe@tanka.example"
+    assert "Voici le lien : é" in message.get_content()
 
 
 def test_links_reach_the_log_in_development_only() -> None:

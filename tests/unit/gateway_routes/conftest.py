@@ -328,6 +328,36 @@ class FakeAcademy:
         url = f"https://front.example{target}?ref=abcd1234"
         return {"ref": "abcd1234", "url": url, "target": target, "created_at": "2026-11-25T12:00:00Z"}
 
+    def get_notifications(self, user_id: UUID, locale: str, unread: bool, limit: int, cursor: str | None) -> Any:
+        titles = {ARSENE.id: "{Rival} te défie", uuid4(): "{Rival} te défie aussi"}
+        items = [
+            {
+                "id": str(uuid4()),
+                "kind": "duel_challenged",
+                "title": title,
+                "body": "…",
+                "link": "https://front.example/duels/1",
+                "created_at": "2026-11-23T12:00:00Z",
+                "read_at": None,
+                "people": {"Rival": {"id": str(rival), "otherwise": "Quelqu’un"}},
+            }
+            for rival, title in titles.items()
+        ]
+        return {"items": items if user_id == BER.id else [], "next_cursor": None, "unread": len(items)}
+
+    def read_notification(self, user_id: UUID, notification_id: UUID) -> None:
+        if user_id != BER.id:
+            raise NotFound
+
+    def read_all_notifications(self, user_id: UUID) -> None:
+        return None
+
+    def get_settings(self, user_id: UUID) -> Any:
+        return {"system": {"in_app": True, "email": False}}
+
+    def change_settings(self, user_id: UUID, changes: dict[str, Any]) -> Any:
+        return {kind: chosen | changes.get(kind, {}) for kind, chosen in self.get_settings(user_id).items()}
+
     def mark_lesson_as_completed(self, user_id: UUID, lesson_id: UUID, role: str, time_zone: str) -> Any:
         return {
             "lesson_id": str(lesson_id),

@@ -1,0 +1,110 @@
+"""Mails over SMTP, and what is known of one that was not taken."""
+
+import smtplib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid, parseaddr
+from urllib.parse import unquote, urlsplit
+
+TIMEOUT_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail to one address; with `html` its reader may choose. Without a `message_id` it gets a new one."""
+
+    to: str
+    subject: str
+    text: str
+    html: str = ""
+    message_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class NotTaken(Exception):
+    """The server has not taken the mail; when `is_final`, it will not take it later either."""
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
+
+
+class Unanswered(Exception):
+    """The server fell silent when it had the mail or part of it: nobody knows whether it takes it."""
+
+
+class Smtp:
+    """A mail server at `smtp://[user:password@]host[:port]` (STARTTLS when offered) or `smtps://...`."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        self._url = urlsplit(url)
+        self._sender = sender
+        self._domain = parseaddr(sender)[1].rpartition("@")[2]
+
+    def send(self, mail: Mail) -> None:
+        """Send a mail. Raises `NotTaken` or `Unanswered`."""
+        message = self._message(mail)
+        try:
+            smtp = self._connect()
+        except (OSError, smtplib.SMTPException) as error:
+            raise NotTaken(str(error)) from error
+        try:
+            smtp.send_message(message)
+        except smtplib.SMTPServerDisconnected as error:
+            raise Unanswered(str(error)) from error
+        except smtplib.SMTPException as error:
+            raise NotTaken(str(error), is_final=_is_final(error)) from error
+        except OSError as error:
+            raise Unanswered(str(error)) from error
+        finally:
+            # what it has taken it keeps, however the farewell goes
+            with suppress(OSError, smtplib.SMTPException):
+                smtp.quit()
+            smtp.close()
+
+    def message_id(self, name: str) -> str:
+        """A `Message-ID` of ours for the mail that we call so."""
+        return f"<{name}@{self._domain}>"
+
+    def _message(self, mail: Mail) -> EmailMessage:
+        message = EmailMessage()
+        message["From"] = self._sender
+        message["To"] = mail.to
+        message["Subject"] = mail.subject
+        message["Date"] = formatdate()
+        message["Message-ID"] = mail.message_id or make_msgid(domain=self._domain)
+        message["Auto-Submitted"] = "auto-generated"
+        for name, value in mail.headers.items():
+            message[name] = value
+        message.set_content(mail.text)
+        if mail.html:
+            message.add_alternative(mail.html, subtype="html")
+        return message
+
+    def _connect(self) -> smtplib.SMTP:
+        host = self._url.hostname or "127.0.0.1"
+        if self._url.scheme == "smtps":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, self._url.port or 465, timeout=TIMEOUT_SECONDS)
+        else:
+            smtp = smtplib.SMTP(host, self._url.port or 25, timeout=TIMEOUT_SECONDS)
+        try:
+            if self._url.scheme != "smtps":
+                smtp.ehlo()
+                if smtp.has_extn("starttls"):
+                    smtp.starttls()
+            if self._url.username:
+                smtp.login(unquote(self._url.username), unquote(self._url.password or ""))
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+
+def _is_final(error: smtplib.SMTPException) -> bool:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code >= 500
+    return isinstance(error, smtplib.SMTPNotSupportedError)

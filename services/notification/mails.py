@@ -1,0 +1,176 @@
+"""The mails that wait: each is claimed, decided upon with what is known now, and sent at most once.
+
+A mail is claimed (`sending`) before the server hears of it. One whose sender dies before the server's answer is kept
+is `unknown` after a while and never sent again: it may have gone out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+from prometheus_client import Counter
+from sqlalchemy import Row, text, update
+
+from chassis import telemetry
+from chassis.database import Database
+from chassis.mail import Mail, NotTaken, Unanswered
+from chassis.rpc_client import Caller
+from contracts.errors import ServiceError
+from services.notification.domain.kinds import DEFAULTS
+from services.notification.domain.mails import AWAY, UNKNOWN_AFTER, Letter, next_attempt, reason_to_drop
+from services.notification.tables import mails
+from services.notification.texts import Language, filled, say, written
+
+AT_ONCE = 20
+SETTINGS_PATH = "/settings/notifications"
+ANSWER_SECONDS = 2.0
+
+MAILS = Counter("notification_mails_total", "What became of mails", ["outcome"])
+
+_TEXT = Template("$greeting\n\n$title\n$body\n\n$link\n\n-- \nTankaAcademy\n$choose\n$settings\n")
+_HTML = Template((Path(__file__).parent / "mail.html").read_text(encoding="utf-8"))
+
+_log = telemetry.get_logger("mails")
+
+
+class Sender(Protocol):
+    """What `chassis.mail.Smtp` offers."""
+
+    def send(self, mail: Mail) -> None:
+        """Send a mail. Raises `chassis.mail.NotTaken` or `chassis.mail.Unanswered`."""
+
+    def message_id(self, name: str) -> str:
+        """A `Message-ID` for the mail that we call so."""
+
+
+class _Contact(msgspec.Struct, frozen=True):
+    user_id: UUID
+    display_name: str
+    public_names: dict[Language, str]
+    email: str | None
+    locale: Language
+
+
+_CLAIM = text(
+    "with due as ("
+    "select notification_id from mails where state = 'waiting' and due_at <= :now "
+    "order by due_at limit :limit for update skip locked"
+    ") update mails m set state = 'sending', attempts = m.attempts + 1, due_at = :until "
+    "from due, notifications n left join settings s on s.user_id = n.user_id and s.kind = n.kind "
+    "where m.notification_id = due.notification_id and n.id = m.notification_id "
+    "returning n.id, n.user_id, n.kind, n.message, n.parameters, n.link, n.useless_after, n.read_at, "
+    "s.email, m.attempts"
+)
+_LOSE = text("update mails set state = 'unknown' where state = 'sending' and due_at <= :now returning notification_id")
+
+
+def send_due(database: Database, rpc: Caller, sender: Sender, front_url: str, clock: Callable[[], datetime]) -> int:
+    """Send some of the mails whose time has come; how many were looked at."""
+    now = clock()
+    with database.unit_of_work() as unit_of_work:
+        for row in unit_of_work.connection.execute(_LOSE, {"now": now}):
+            _alarm("unknown", row.notification_id, "the sender ended in the middle of it")
+        values = {"now": now, "until": now + UNKNOWN_AFTER, "limit": AT_ONCE}
+        claimed = unit_of_work.connection.execute(_CLAIM, values).all()
+    if not claimed:
+        return 0
+    try:
+        contacts = _contacts(rpc, claimed)
+    except ServiceError as error:
+        _log.warning("mails wait: the accounts do not answer", reason=str(error))
+        for row in claimed:
+            _settle(database, row.id, "waiting", due_at=now + AWAY, attempts=row.attempts - 1)
+        return len(claimed)
+    for row in claimed:
+        _send(database, sender, row, contacts, front_url, clock())
+    return len(claimed)
+
+
+def _contacts(rpc: Caller, claimed: Sequence[Row[Any]]) -> dict[UUID, _Contact]:
+    wanted = {row.user_id for row in claimed}
+    wanted |= {person.id for row in claimed for person in written(row.message, row.parameters, "fr").people.values()}
+    answer = rpc.call("accounts", "get_contacts", deadline=ANSWER_SECONDS, user_ids=sorted(wanted))
+    return {contact.user_id: contact for contact in msgspec.convert(answer["items"], list[_Contact])}
+
+
+def _send(
+    database: Database,
+    sender: Sender,
+    row: Row[Any],
+    contacts: Mapping[UUID, _Contact],
+    front_url: str,
+    now: datetime,
+) -> None:
+    contact = contacts.get(row.user_id)
+    address = contact.email if contact else None
+    letter = Letter(
+        is_known=contact is not None,
+        email=address,
+        is_wanted=DEFAULTS[row.kind].email if row.email is None else row.email,
+        is_read=row.read_at is not None,
+        useless_after=row.useless_after,
+    )
+    reason = reason_to_drop(letter, now)
+    if reason is not None or contact is None or address is None:
+        _log.info("mail dropped", notification_id=str(row.id), reason=reason)
+        MAILS.labels("dropped").inc()
+        _settle(database, row.id, "dropped")
+        return
+    names = {user_id: known.public_names[contact.locale] for user_id, known in contacts.items()}
+    try:
+        sender.send(_mail(row, contact, address, names, front_url, sender.message_id(str(row.id))))
+    except NotTaken as error:
+        again = None if error.is_final else next_attempt(row.attempts, now)
+        if again is None:
+            _settle(database, row.id, "failed")
+            _alarm("failed", row.id, str(error))
+        else:
+            _log.warning("mail not taken", notification_id=str(row.id), attempts=row.attempts, reason=str(error))
+            _settle(database, row.id, "waiting", due_at=again)
+    except Unanswered as error:
+        _settle(database, row.id, "unknown")
+        _alarm("unknown", row.id, str(error))
+    else:
+        _settle(database, row.id, "sent")
+        MAILS.labels("sent").inc()
+
+
+def _settle(database: Database, notification_id: UUID, state: str, **values: Any) -> None:
+    statement = update(mails).where(mails.c.notification_id == notification_id).values(state=state, **values)
+    with database.single_statement() as unit_of_work:
+        unit_of_work.connection.execute(statement)
+
+
+def _alarm(outcome: str, notification_id: UUID, reason: str) -> None:
+    MAILS.labels(outcome).inc()
+    _log.error("mail alarm", alarm=outcome, notification_id=str(notification_id), reason=reason)
+
+
+def _mail(
+    row: Row[Any], contact: _Contact, address: str, names: Mapping[UUID, str], front_url: str, message_id: str
+) -> Mail:
+    words = written(row.message, row.parameters, contact.locale)
+    front = front_url.rstrip("/")
+    parts = {
+        "greeting": say("mail.greeting", contact.locale).replace("{name}", contact.display_name),
+        "title": filled(words.title, words.people, names),
+        "body": filled(words.body, words.people, names),
+        "link": front + row.link,
+        "open": say("mail.open", contact.locale),
+        "choose": say("mail.choose", contact.locale),
+        "settings": front + SETTINGS_PATH,
+        "language": contact.locale,
+    }
+    return Mail(
+        to=address,
+        subject=parts["title"],
+        text=_TEXT.substitute(parts),
+        html=_HTML.substitute({name: escape(part) for name, part in parts.items()}),
+        message_id=message_id,
+        headers={"List-Unsubscribe": f"<{parts['settings']}>", "Content-Language": contact.locale},
+    )

@@ -1,0 +1,82 @@
+"""Given a real mail server, mails are as they should be, and it is known what became of them."""
+
+import socket
+import threading
+
+import pytest
+
+from chassis.mail import Mail, NotTaken, Smtp, Unanswered
+from tests.smtp import post_office
+
+MAIL = Mail("awa@tanka.example", "Ta flamme s’éteint", "Bonjour Awa é", html="<p>Bonjour Awa é</p>")
+
+
+def test_a_mail_is_whole_and_says_that_no_person_wrote_it() -> None:
+    with post_office() as office:
+        smtp = Smtp(office.url, "Academie <post@tanka.example>")
+        smtp.send(
+            Mail(
+                MAIL.to,
+                MAIL.subject,
+                MAIL.text,
+                MAIL.html,
+                smtp.message_id("x1"),
+                {"List-Unsubscribe": "<http://front.example>"},
+            )
+        )
+        smtp.send(Mail("ber@tanka.example", "S", "T"))
+
+    message, plain = office.messages
+    assert message["From"] == "Academie <post@tanka.example>"
+    assert (message["To"], message["Subject"]) == (MAIL.to, MAIL.subject)
+    assert message["Message-ID"] == "<x1@tanka.example>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["List-Unsubscribe"] == "<http://front.example>"
+    assert message["Date"].datetime is not None
+    parts = {part.get_content_type(): part.get_content().strip() for part in message.iter_parts()}
+    assert parts == {"text/plain": MAIL.text, "text/html": MAIL.html}
+    assert plain.get_content_type() == "text/plain"
+    assert plain["Message-ID"].endswith("@tanka.example>")
+
+
+@pytest.mark.parametrize(("answer", "is_final"), [("450 later", False), ("550 nobody here", True)])
+def test_a_refusal_says_whether_it_is_for_good(answer: str, is_final: bool) -> None:
+    with post_office() as office:
+        office.refusals[MAIL.to] = answer
+        with pytest.raises(NotTaken) as refused:
+            Smtp(office.url, "post@tanka.example").send(MAIL)
+
+    assert refused.value.is_final is is_final
+    assert office.messages == []
+
+
+def test_a_server_that_is_not_there_has_taken_nothing() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(NotTaken) as refused:
+            Smtp(f"smtp://127.0.0.1:{nobody.getsockname()[1]}", "post@tanka.example").send(MAIL)
+
+    assert not refused.value.is_final
+
+
+def test_a_server_that_hangs_up_when_it_has_the_mail_may_have_taken_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_hang_up_after_data, args=(server,))
+        thread.start()
+        with pytest.raises(Unanswered):
+            Smtp(f"smtp://127.0.0.1:{server.getsockname()[1]}", "post@tanka.example").send(MAIL)
+        thread.join(10)
+
+
+def _hang_up_after_data(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection, connection.makefile("rb") as lines:
+        connection.sendall(b"220 hello\r\n")
+        for line in lines:
+            if line == b".\r\n":
+                return
+            command = line[:4].upper()
+            if command in (b"EHLO", b"MAIL", b"RCPT"):
+                connection.sendall(b"250 OK\r\n")
+            elif command == b"DATA":
+                connection.sendall(b"354 go on\r\n")
