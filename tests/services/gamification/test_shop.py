@@ -139,7 +139,7 @@ arrivals = st.tuples(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(arrivals, min_size=1, max_size=25), st.randoms(use_true_random=False))
 def test_whatever_arrives_in_whatever_order_the_row_is_what_ledger_days_and_purchases_come_to(
     game: Game, history: list[tuple[str, int, str]], random: Random
