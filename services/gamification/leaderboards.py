@@ -7,16 +7,19 @@ A rank is read from counts of holders per score, never by counting holders. The 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from chassis.database import UnitOfWork
 from contracts.events.gamification import SquadOfTheWeekChosen
 from services.gamification.accounting import Entry
+from services.gamification.badges import Fact, award
 from services.gamification.domain.squads import CHOICE_DELAY, VERIFIED_MIN
 from services.gamification.domain.weeks import ALL_TIME, begin_of, end_of, week_before, week_of
+from services.gamification.students import lock
 
 _FOLD_LOCK = 7_402_301
 _CHOICE_LOCK = 7_402_302
@@ -145,16 +148,27 @@ _CORRECT = text("update squads_of_the_week set squad_id = :squad_id where week =
 
 
 def choose_squad_of_the_week(unit_of_work: UnitOfWork, time_zone: str, now: datetime) -> None:
-    """Choose the squad of the week that ended last, once, when what was learned in its last minutes has arrived."""
+    """Choose the squad of the week that ended last, once, when what was learned in its last minutes has arrived.
+
+    Those who earned for it are given the badge. Where the winner changes at this very moment, nothing is done: the next
+    call will find it.
+    """
     week = week_before(week_of(now - CHOICE_DELAY, time_zone))
     connection = unit_of_work.connection
     if connection.execute(_CHOSEN, {"weeks": [week]}).one_or_none():
         return
+    # students are locked before anything else, here as everywhere
+    likely = _winner(connection, week, time_zone)
+    members = _earners(connection, likely.squad_id, week, time_zone) if likely else []
+    lock(connection, set(members))
     connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _CHOICE_LOCK})
-    winner = connection.execute(_WINNER, _span(week, time_zone)).one_or_none()
+    winner = _winner(connection, week, time_zone)
+    if winner and (likely is None or _earners(connection, winner.squad_id, week, time_zone) != members):
+        return
     choice = {"week": week, "squad_id": winner and winner.squad_id, "chosen_at": now}
     if connection.execute(_CHOOSE, choice).one_or_none() and winner:
-        members = connection.scalars(_MEMBERS, {"squad_id": winner.squad_id, **_span(week, time_zone)})
+        won_at = end_of(week, time_zone)
+        award(unit_of_work, [Fact(user_id, "squad_of_the_week", week, won_at) for user_id in members])
         unit_of_work.tell(
             SquadOfTheWeekChosen(
                 week=week, squad_id=winner.squad_id, score=winner.score, member_ids=tuple(members), chosen_at=now
@@ -162,12 +176,20 @@ def choose_squad_of_the_week(unit_of_work: UnitOfWork, time_zone: str, now: date
         )
 
 
+def _winner(connection: Connection, week: str, time_zone: str) -> Row[Any] | None:
+    return connection.execute(_WINNER, _span(week, time_zone)).one_or_none()
+
+
+def _earners(connection: Connection, squad_id: UUID, week: str, time_zone: str) -> list[UUID]:
+    return list(connection.scalars(_MEMBERS, {"squad_id": squad_id, **_span(week, time_zone)}))
+
+
 def _choose_again(connection: Connection, weeks: Iterable[str], time_zone: str) -> None:
     """See that the squads chosen for these weeks are still those that a recount finds."""
     # one after another: each must see what the others have added
     connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _CHOICE_LOCK})
     for week in connection.scalars(_CHOSEN, {"weeks": sorted(weeks)}).all():
-        winner = connection.execute(_WINNER, _span(week, time_zone)).one_or_none()
+        winner = _winner(connection, week, time_zone)
         connection.execute(_CORRECT, {"week": week, "squad_id": winner and winner.squad_id})
 
 

@@ -280,6 +280,9 @@ def test_the_squad_of_the_week_has_three_verified_members_who_earned(boards: Boa
     assert (chosen.id, chosen.score, chosen.members) == (winner, 60, 3)
     told = boards.squads.told(SquadOfTheWeekChosen, WEEK)
     assert [(event.squad_id, set(event.member_ids)) for event in told] == [(winner, set(honest))]
+    for user_id in honest:
+        badges = [(badge.code, badge.count, badge.earned_at) for badge in boards.game.of(user_id).badges]
+        assert ("squad_of_the_week", 1, over) in badges
 
 
 def test_an_email_verified_after_the_week_does_not_count_for_it(boards: Boards) -> None:
