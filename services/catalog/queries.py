@@ -203,7 +203,7 @@ def get_chapter_state(connection: Connection, chapter_id: UUID) -> ChapterState:
     if row is None:
         raise NotFound
     quiz = connection.execute(select(quizzes).where(quizzes.c.chapter_id == chapter_id)).one_or_none()
-    questions = () if quiz is None else tuple(events.catalog.QuizQuestion(**question) for question in quiz.questions)
+    questions = msgspec.convert(() if quiz is None else quiz.questions, tuple[events.catalog.QuizQuestion, ...])
     told = QuizChanged(
         chapter_id=chapter_id,
         course_id=row.id,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, text, true, tuple_, union_all
+from sqlalchemy import exists, select, text, true, tuple_, union_all
 from sqlalchemy.engine import Connection
 
 from chassis.cursors import read_cursor, write_cursor
@@ -15,7 +15,7 @@ from services.gamification.domain.duels import State
 from services.gamification.duels import Duel, Mode, VoidReason, read
 from services.gamification.quizzes import ChapterWithQuiz
 from services.gamification.stakes import held
-from services.gamification.tables import chapter_copies, duel_runs, duels, memberships
+from services.gamification.tables import chapter_copies, duel_runs, duels, memberships, people
 
 RECENT_DUELS = 500
 MOST_RIVALS = 100
@@ -178,8 +178,9 @@ def duel_page(connection: Connection, user_id: UUID, limit: int, cursor: str | N
 
 
 def challenge_by_token(connection: Connection, token: str) -> Duel | None:
-    """The challenge with this token."""
-    duel_id = connection.scalar(select(duels.c.duel_id).where(duels.c.token == token))
+    """The challenge with this token, as long as its challenger has an account."""
+    erased = exists().where(people.c.user_id == duels.c.challenger_id, people.c.status == "erased")
+    duel_id = connection.scalar(select(duels.c.duel_id).where(duels.c.token == token, ~erased))
     return None if duel_id is None else read(connection, [duel_id])[duel_id]
 
 

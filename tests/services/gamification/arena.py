@@ -23,6 +23,8 @@ from services.gamification.queries.duels import ChallengeView, DuelPage, DuelVie
 from services.gamification.quizzes import Chapters, keep_quizzes
 from tests.services.gamification.game import EVENING, PARIS, Game, lesson_done
 
+HANDS = 32
+"""How many threads act at the same moment, each on a connection of its own."""
 LIMIT = 20
 QUESTIONS = tuple(QuizQuestion(f"Question {number} ?", ("oui", "non", "peut-être"), number % 3) for number in range(3))
 

@@ -7,7 +7,7 @@ import pytest
 
 from chassis.database import Database
 from tests.conftest import DatabaseFactory
-from tests.services.gamification.arena import Arena
+from tests.services.gamification.arena import HANDS, Arena
 from tests.services.gamification.game import Game
 
 
@@ -28,7 +28,7 @@ def crowded_game(module_database_url_for: DatabaseFactory) -> Iterator[Game]:
 
 @pytest.fixture(scope="module")
 def arena_database(module_database_url_for: DatabaseFactory) -> Iterator[Database]:
-    database = Database(module_database_url_for("gamification"), pool_size=20)
+    database = Database(module_database_url_for("gamification"), pool_size=HANDS)
     yield database
     database.close()
 

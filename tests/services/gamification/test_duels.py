@@ -8,10 +8,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError
+from contracts.events.accounts import UserChanged
 from contracts.events.gamification import StreakExtended, XpAwarded
+from services.gamification.people import keep_people
 from services.gamification.queries.duels import DuelView, PlayerView
 from tests.services.gamification.arena import LIMIT, QUESTIONS, Arena, course
-from tests.services.gamification.game import EVENING, TOKYO
+from tests.services.gamification.game import EVENING, TOKYO, delivered
 
 
 def refusal(attempt: Callable[[], Any]) -> ServiceError:
@@ -617,4 +619,15 @@ class TestByLink:
 
     def test_a_token_that_is_none_opens_nothing(self, arena: Arena) -> None:
         for attempt in (lambda: arena.look("x"), lambda: arena.accept("x", uuid4())):
+            assert isinstance(refusal(attempt), NotFound)
+
+    def test_it_goes_with_the_account_of_its_challenger(self, arena: Arena, awa: UUID, ber: UUID) -> None:
+        token = arena.shared(awa)
+        erased = UserChanged(
+            user_id=awa, role="student", status="erased", time_zone="UTC", locale="fr", email_verified=False
+        )
+        with arena.database.unit_of_work() as unit_of_work:
+            keep_people(unit_of_work.connection, [(delivered(erased)[0], erased)])
+
+        for attempt in (lambda: arena.look(token), lambda: arena.accept(token, ber)):
             assert isinstance(refusal(attempt), NotFound)

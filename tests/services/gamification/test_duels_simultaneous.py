@@ -16,10 +16,8 @@ from sqlalchemy import text
 from contracts.errors import Conflict, ServiceError
 from services.gamification.handlers.duels import Accepted, Verdict
 from services.gamification.queries.duels import DuelView, QuestionView
-from tests.services.gamification.arena import LIMIT, Arena, at_once
+from tests.services.gamification.arena import HANDS, LIMIT, Arena, at_once
 from tests.services.gamification.game import lesson_done
-
-HANDS = 32
 
 
 def test_many_who_ask_for_the_same_player_are_served_one_question(arena: Arena) -> None:
@@ -183,11 +181,11 @@ moves = st.lists(
         st.sampled_from([0, 0, 1, 7, LIMIT + 1]),
     ),
     min_size=10,
-    max_size=60,
+    max_size=40,
 )
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves)
 def test_whatever_three_players_do_to_four_duels_points_are_only_moved(
     arena: Arena, moves: list[tuple[int, int, str, int]]
