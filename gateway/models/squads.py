@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from gateway.schemas import In, Line, Out, Page, optional
+from gateway.schemas import In, Line, Out, Page
 
 SquadName = Annotated[Line, Field(min_length=3, max_length=30)]
 Motto = Annotated[Line, Field(max_length=140)]
@@ -22,10 +22,10 @@ class NewSquad(In):
 
 
 class SquadChanges(In):
-    """What its captain changes of a squad."""
+    """What its captain changes of a squad; what is not named stays."""
 
-    name: SquadName | None = optional()
-    motto: Motto | None = optional()
+    name: SquadName = Field(default_factory=str)
+    motto: Motto = Field(default_factory=str)
 
 
 class MemberRef(In):

@@ -231,6 +231,7 @@ class Gamification(Service):
         with self.database.unit_of_work() as unit_of_work:
             return shop.purchase_item(unit_of_work, user_id, item, request_id, time_zone, now())
 
+    @rpc
     def create_duel(
         self,
         user_id: UUID,

@@ -88,7 +88,12 @@ def anonymous(client: httpx.Client) -> Visitor:
 
 def register(client: httpx.Client, **fields: Any) -> Visitor:
     """Someone new."""
-    body = {"email": f"{secrets.token_hex(8)}@tanka.example", "password": PASSWORD, "display_name": "Awa"} | fields
+    body = {
+        "email": f"{secrets.token_hex(8)}@tanka.example",
+        "password": PASSWORD,
+        "display_name": "Awa",
+        "birth_year": 2000,
+    } | fields
     answer = Visitor(client).done("POST", "/auth/register", body, 201)
     return Visitor(client, answer["user"], answer["access_token"])
 

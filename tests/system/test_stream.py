@@ -73,16 +73,17 @@ def test_what_a_student_earns_and_is_told_reaches_their_stream(
 
         challenge = duel(rival, student)
         tell(challenge, sequence=1)
-        eventually(lambda: listener.of("duel") and listener.of("notification"))
+        eventually(lambda: listener.of("duel") and len(listener.of("notification")) == 2)
 
     (shown,) = listener.of("duel")
     assert shown["state"] == "open"
     assert {player["display_name"] for player in shown["players"]} == {"Awa"}
-    (told,) = listener.of("notification")
-    assert told == student.done("GET", "/me/notifications?unread")["items"][0]
+    badge, told = listener.of("notification")
+    assert [told, badge] == student.done("GET", "/me/notifications?unread")["items"]
+    assert badge["kind"] == "badge_awarded"
     assert told["title"] == "Awa te défie en duel"
     student.done("POST", f"/me/notifications/{told['id']}/read", status=204)
-    assert student.done("GET", "/me/notifications")["unread"] == 0
+    assert student.done("GET", "/me/notifications")["unread"] == 1
 
 
 def test_a_stream_that_comes_back_to_any_process_loses_nothing_and_repeats_nothing(

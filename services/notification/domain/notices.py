@@ -45,11 +45,14 @@ class Duel:
 
 
 def of_duel(duel: Duel) -> list[Notice]:
-    """A live challenge for the rival, an end for both players, a refusal for the challenger."""
+    """A live challenge for the rival, an end for both players, a refusal for the challenger.
+
+    Who has played alone, to share the challenge as a link, knows that already.
+    """
     match duel.state, duel.void_reason:
         case "open", _ if duel.mode == "live" and duel.opponent_id is not None:
             return [_of_duel(duel, duel.opponent_id, kinds.DUEL_CHALLENGED, useless_after=duel.expires_at)]
-        case "finished", _:
+        case "finished", _ if duel.opponent_id is not None:
             return [
                 _of_duel(duel, player, kinds.DUEL_FINISHED, _result(duel, player), {"points": duel.points_moved})
                 for player in _players(duel)

@@ -111,6 +111,10 @@ def test_settings_are_chosen_by_kind_and_what_is_no_call_is_refused(call: Call) 
 def _account(people: Database, name: str) -> UUID:
     with people.unit_of_work() as unit_of_work:
         registration = Registration(
-            email=f"{name.lower()}@tanka.example", password_hash="none", display_name=name, email_verified=True
+            email=f"{name.lower()}@tanka.example",
+            password_hash="none",
+            display_name=name,
+            email_verified=True,
+            birth_year=2000,
         )
         return register(unit_of_work, registration, now()).id

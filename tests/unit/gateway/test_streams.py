@@ -76,6 +76,7 @@ class Academy:
             },
             "squad": None,
             "badges": [],
+            "leaderboard_opt_out": False,
         }
 
     def add(self, user_id: UUID, title: str) -> NotificationAdded:

@@ -39,6 +39,8 @@ def test_both_players_hear_how_it_ended_each_from_their_side() -> None:
         ("challenger", "duel_finished.draw"),
         ("rival", "duel_finished.draw"),
     }
+    alone = replace(ended, mode="link", opponent_id=None, winner_id=None, points_moved=0)
+    assert told(alone) == set(), "who played alone to share a link was there"
     assert {notice.user_id: notice.parameters for notice in notices.of_duel(ended)} == {
         AWA: {"points": 50, "rival": str(BER)},
         BER: {"points": 50, "rival": str(AWA)},
