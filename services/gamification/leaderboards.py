@@ -49,15 +49,15 @@ _RELIST = text(
     "where holder_id = :holder_id and listed <> is_listed(board, period, holder_id)"
 )
 _FOLD = text(
-    "with taken as (delete from rank_changes returning board, period, score, reached_on, holders), "
+    "with taken as (delete from rank_changes returning board, period, score, reached_from, holders), "
     "totals as (insert into rank_totals (board, period, score, holders) "
     "select board, period, score, sum(holders) from taken group by 1, 2, 3 having sum(holders) <> 0 "
     "on conflict (board, period, score) do update set holders = rank_totals.holders + excluded.holders) "
-    "insert into rank_days (board, period, score, reached_on, holders) "
-    "select board, period, score, reached_on, sum(holders) from taken group by 1, 2, 3, 4 having sum(holders) <> 0 "
-    "on conflict (board, period, score, reached_on) do update set holders = rank_days.holders + excluded.holders"
+    "insert into rank_spans (board, period, score, reached_from, holders) "
+    "select board, period, score, reached_from, sum(holders) from taken group by 1, 2, 3, 4 having sum(holders) <> 0 "
+    "on conflict (board, period, score, reached_from) do update set holders = rank_spans.holders + excluded.holders"
 )
-_SWEEP = text("delete from rank_days where holders = 0")
+_SWEEP = text("delete from rank_spans where holders = 0")
 
 
 def with_squads(connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
@@ -216,7 +216,7 @@ _PERIODS = text(
 _FORGET = (
     text("delete from standings where period = :period"),
     text("delete from rank_totals where period = :period"),
-    text("delete from rank_days where period = :period"),
+    text("delete from rank_spans where period = :period"),
     text("delete from rank_changes where period = :period"),
 )
 _RECOUNT = text(

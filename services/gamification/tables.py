@@ -220,18 +220,21 @@ rank_totals = Table(
 )
 """How many listed holders have each score, but for what still waits in `rank_changes`."""
 
-rank_days = Table(
-    "rank_days",
+rank_spans = Table(
+    "rank_spans",
     metadata,
     Column("board", Text, primary_key=True),
     Column("period", Text, primary_key=True),
     Column("score", BigInteger, primary_key=True),
-    Column("reached_on", Date, primary_key=True),
+    Column("reached_from", DateTime(timezone=True), primary_key=True),
     Column("holders", BigInteger, nullable=False),
 )
-"""The same by the day (UTC) on which they reached it: of thousands with one score, a rank needs those of one day."""
+"""The same by the span of time in which they reached it: of thousands with one score, a rank needs those of one span.
 
-Index("rank_days_empty", rank_days.c.board, postgresql_where=rank_days.c.holders == 0)
+The database's function `span_of` says which: an hour of a week, a day of all time.
+"""
+
+Index("rank_spans_empty", rank_spans.c.board, postgresql_where=rank_spans.c.holders == 0)
 
 rank_changes = Table(
     "rank_changes",
@@ -240,7 +243,7 @@ rank_changes = Table(
     Column("board", Text, nullable=False),
     Column("period", Text, nullable=False),
     Column("score", BigInteger, nullable=False),
-    Column("reached_on", Date, nullable=False),
+    Column("reached_from", DateTime(timezone=True), nullable=False),
     Column("holders", BigInteger, nullable=False),
 )
 """What changed in the numbers of holders: added without waiting for anybody, and summed up every second."""

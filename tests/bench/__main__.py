@@ -184,8 +184,10 @@ class Bench:
                     smaller.setdefault(name, outcome)
                 cpu = CpuMeter(self._pids)
                 with cpu:
-                    outcome = game.awards(database, students)
-                self.row(f"an award in the database, {students:,} students", 1, outcome, cpu, "", "<5 ms")
+                    awards = game.awards(database, students)
+                for part, outcome in awards.items():
+                    aim = "<5 ms" if part == "in the database" else ""
+                    self.row(f"an award, {part}, {students:,} students", 1, outcome, cpu, "", aim)
         finally:
             database.close()
 

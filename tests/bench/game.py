@@ -2,7 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import md5
 from uuid import UUID, uuid4
@@ -24,10 +26,11 @@ SIZES = ((10_000, 200), (1_000_000, 20_000))
 """Students and squads."""
 READS = 400
 AWARDS = 400
+WARM_UP = 20
 ZONE = "UTC"
 
 _FILL = (
-    text("truncate students, ledger, squads, memberships, standings, rank_totals, rank_days, rank_changes cascade"),
+    text("truncate students, ledger, squads, memberships, standings, rank_totals, rank_spans, rank_changes cascade"),
     text(
         "insert into students (user_id, xp, points) select md5('student' || n)::uuid, 20 * (n % 300), 20 * (n % 300) "
         "from generate_series(1, :students) n"
@@ -89,8 +92,8 @@ def reads(rpc: RpcClient, students: int) -> dict[str, Outcome]:
     }
 
 
-def awards(database: Database, students: int) -> Outcome:
-    """One finished lesson of a student at random, from the lock to the commit."""
+def awards(database: Database, students: int) -> dict[str, Outcome]:
+    """One finished lesson of a student at random, from the lock to the commit: whole, and the database's part of it."""
     chosen = random.Random(11)
 
     def award() -> None:
@@ -117,7 +120,33 @@ def awards(database: Database, students: int) -> Outcome:
         with database.unit_of_work() as unit_of_work:
             learning.students_learned(unit_of_work, [(envelope, event)], ZONE, now())
 
-    return _timed(award, AWARDS)
+    with _waits(database) as waited:
+        whole = _timed(award, AWARDS, lambda: waited.append(0.0))
+    return {"whole": whole, "in the database": replace(whole, latencies=waited[-AWARDS:])}
+
+
+@contextmanager
+def _waits(database: Database) -> Iterator[list[float]]:
+    """For each piece of work, how long its statements and its commit were waited for; a 0 begins the next piece."""
+    waited: list[float] = []
+    dialect = database.engine.dialect
+    execute, commit = dialect.do_execute, dialect.do_commit
+
+    def timed(work: Callable[..., object]) -> Callable[..., object]:
+        def run(*arguments: object, **options: object) -> object:
+            start = time.perf_counter()
+            try:
+                return work(*arguments, **options)
+            finally:
+                waited[-1] += time.perf_counter() - start
+
+        return run
+
+    dialect.do_execute, dialect.do_commit = timed(execute), timed(commit)  # type: ignore[method-assign, assignment]
+    try:
+        yield waited
+    finally:
+        dialect.do_execute, dialect.do_commit = execute, commit  # type: ignore[method-assign]
 
 
 def _student(number: int) -> UUID:
@@ -125,15 +154,14 @@ def _student(number: int) -> UUID:
     return UUID(md5(f"student{number}".encode(), usedforsecurity=False).hexdigest())
 
 
-def _timed(work: Callable[[], object], times: int) -> Outcome:
-    for _ in range(20):
-        work()
+def _timed(work: Callable[[], object], times: int, before_each: Callable[[], object] = lambda: None) -> Outcome:
     outcome = Outcome()
-    began = time.perf_counter()
-    for _ in range(times):
+    for number in range(-WARM_UP, times):
+        before_each()
         start = time.perf_counter()
         work()
-        outcome.latencies.append(time.perf_counter() - start)
-    outcome.seconds = time.perf_counter() - began
+        if number >= 0:
+            outcome.latencies.append(time.perf_counter() - start)
+    outcome.seconds = sum(outcome.latencies)
     outcome.statuses[200] = times
     return outcome

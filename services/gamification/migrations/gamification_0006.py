@@ -86,23 +86,23 @@ _TABLES = (
     )
     """,
     """
-    create table rank_days (
+    create table rank_spans (
         board text not null,
         period text not null,
         score bigint not null,
-        reached_on date not null,
+        reached_from timestamptz not null,
         holders bigint not null,
-        primary key (board, period, score, reached_on)
+        primary key (board, period, score, reached_from)
     )
     """,
-    "create index rank_days_empty on rank_days (board) where holders = 0",
+    "create index rank_spans_empty on rank_spans (board) where holders = 0",
     """
     create table rank_changes (
         id bigint primary key generated always as identity,
         board text not null,
         period text not null,
         score bigint not null,
-        reached_on date not null,
+        reached_from timestamptz not null,
         holders bigint not null
     )
     """,
@@ -123,10 +123,15 @@ _TABLES = (
     $$
     """,
     """
+    create function span_of(period text, reached_at timestamptz) returns timestamptz language sql immutable as $$
+    select date_trunc(case span_of.period when 'all' then 'day' else 'hour' end, span_of.reached_at, 'UTC')
+    $$
+    """,
+    """
     create function standings_inserted() returns trigger language plpgsql as $$
     begin
-        insert into rank_changes (board, period, score, reached_on, holders)
-        select board, period, score, (reached_at at time zone 'UTC')::date, count(*)
+        insert into rank_changes (board, period, score, reached_from, holders)
+        select board, period, score, span_of(period, reached_at), count(*)
         from after where listed group by 1, 2, 3, 4;
         return null;
     end $$
@@ -134,8 +139,8 @@ _TABLES = (
     """
     create function standings_updated() returns trigger language plpgsql as $$
     begin
-        insert into rank_changes (board, period, score, reached_on, holders)
-        select board, period, score, (reached_at at time zone 'UTC')::date, sum(change)
+        insert into rank_changes (board, period, score, reached_from, holders)
+        select board, period, score, span_of(period, reached_at), sum(change)
         from (select *, 1 as change from after union all select *, -1 from before) as changed
         where listed group by 1, 2, 3, 4 having sum(change) <> 0;
         return null;
@@ -144,8 +149,8 @@ _TABLES = (
     """
     create function standings_deleted() returns trigger language plpgsql as $$
     begin
-        insert into rank_changes (board, period, score, reached_on, holders)
-        select board, period, score, (reached_at at time zone 'UTC')::date, -count(*)
+        insert into rank_changes (board, period, score, reached_from, holders)
+        select board, period, score, span_of(period, reached_at), -count(*)
         from before where listed group by 1, 2, 3, 4;
         return null;
     end $$

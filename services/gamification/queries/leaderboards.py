@@ -1,6 +1,6 @@
 """The leaderboards: pages of standings, ranks, the squad of the week. Costs do not grow with the number of holders."""
 
-from datetime import UTC, date, datetime
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -71,20 +71,19 @@ _NEXT_PAGE = text(
     _PAGE + " and score <= :score and (score < :score or (reached_at, holder_id) > (:reached_at, :holder_id))" + _ORDER
 )
 _MINE = text(
-    "select score, reached_at, listed from standings "
+    "select score, reached_at, listed, span_of(period, reached_at) as span from standings "
     "where board = :board and period = :period and holder_id = :holder_id"
 )
 _AHEAD = text(
     "select (select coalesce(sum(holders), 0) from ("
     "select holders from rank_totals where board = :board and period = :period and score > :score "
     "union all select holders from rank_changes where board = :board and period = :period and score > :score "
-    "union all select holders from rank_days "
-    "where board = :board and period = :period and score = :score and reached_on < :day "
+    "union all select holders from rank_spans "
+    "where board = :board and period = :period and score = :score and reached_from < :span "
     "union all select holders from rank_changes "
-    "where board = :board and period = :period and score = :score and reached_on < :day) as before) "
+    "where board = :board and period = :period and score = :score and reached_from < :span) as before) "
     "+ (select count(*) from standings where board = :board and period = :period and listed and score = :score "
-    "and reached_at >= cast(:day as timestamp) at time zone 'UTC' "
-    "and (reached_at, holder_id) < (:reached_at, :holder_id)) as ahead"
+    "and reached_at >= :span and (reached_at, holder_id) < (:reached_at, :holder_id)) as ahead"
 )
 
 
@@ -127,7 +126,7 @@ def standing_in(connection: Connection, board: str, period: str, holder_id: UUID
         return Standing(None, mine.score)
     ahead = connection.scalar(
         _AHEAD,
-        asked | {"score": mine.score, "reached_at": mine.reached_at, "day": _utc_date(mine.reached_at)},
+        asked | {"score": mine.score, "reached_at": mine.reached_at, "span": mine.span},
     )
     return Standing(1 + int(ahead), mine.score)
 
@@ -165,7 +164,3 @@ def _refuse_no_week(week: str, time_zone: str) -> None:
         begin_of(week, time_zone)
     except NoWeek as error:
         raise Invalid(errors=(FieldError("/week", "week"),)) from error
-
-
-def _utc_date(at: datetime) -> date:
-    return at.astimezone(UTC).date()

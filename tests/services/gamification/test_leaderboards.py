@@ -44,7 +44,7 @@ class Boards:
             unit_of_work.connection.execute(
                 text(
                     "truncate students, people, ledger, learning_days, squads, memberships, standings, rank_totals, "
-                    "rank_days, rank_changes, squads_of_the_week, outbox cascade"
+                    "rank_spans, rank_changes, squads_of_the_week, outbox cascade"
                 )
             )
 
