@@ -104,9 +104,34 @@ _TABLES = (
         score bigint not null,
         reached_from timestamptz not null,
         holders bigint not null
-    )
+    ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)
     """,
     "create index rank_changes_by_score on rank_changes (board, period, score)",
+    # rank_changes is empty each second and full of dead rows the next: a plan made for the one is slow for the other
+    """
+    create function places_ahead(
+        in_board text, in_period text,
+        of_score bigint, of_span timestamptz, of_reached_at timestamptz, of_holder_id uuid
+    ) returns bigint language sql stable set enable_seqscan = off set enable_bitmapscan = off as $$
+    select (
+        select coalesce(sum(holders), 0) from (
+            select holders from rank_totals where board = in_board and period = in_period and score > of_score
+            union all
+            select holders from rank_changes where board = in_board and period = in_period and score > of_score
+            union all
+            select holders from rank_spans
+            where board = in_board and period = in_period and score = of_score and reached_from < of_span
+            union all
+            select holders from rank_changes
+            where board = in_board and period = in_period and score = of_score and reached_from < of_span
+        ) as before
+    )::bigint + (
+        select count(*) from standings
+        where board = in_board and period = in_period and listed and score = of_score
+        and reached_at >= of_span and (reached_at, holder_id) < (of_reached_at, of_holder_id)
+    )
+    $$
+    """,
     """
     create function is_listed(board text, period text, holder_id uuid) returns boolean language sql stable as $$
     select case board

@@ -74,17 +74,7 @@ _MINE = text(
     "select score, reached_at, listed, span_of(period, reached_at) as span from standings "
     "where board = :board and period = :period and holder_id = :holder_id"
 )
-_AHEAD = text(
-    "select (select coalesce(sum(holders), 0) from ("
-    "select holders from rank_totals where board = :board and period = :period and score > :score "
-    "union all select holders from rank_changes where board = :board and period = :period and score > :score "
-    "union all select holders from rank_spans "
-    "where board = :board and period = :period and score = :score and reached_from < :span "
-    "union all select holders from rank_changes "
-    "where board = :board and period = :period and score = :score and reached_from < :span) as before) "
-    "+ (select count(*) from standings where board = :board and period = :period and listed and score = :score "
-    "and reached_at >= :span and (reached_at, holder_id) < (:reached_at, :holder_id)) as ahead"
-)
+_AHEAD = text("select places_ahead(:board, :period, :score, :span, :reached_at, :holder_id)")
 
 
 def leaderboard(
@@ -124,11 +114,11 @@ def standing_in(connection: Connection, board: str, period: str, holder_id: UUID
         return Standing(None, 0)
     if not mine.listed:
         return Standing(None, mine.score)
-    ahead = connection.scalar(
+    ahead: int = connection.scalar(
         _AHEAD,
         asked | {"score": mine.score, "reached_at": mine.reached_at, "span": mine.span},
     )
-    return Standing(1 + int(ahead), mine.score)
+    return Standing(1 + ahead, mine.score)
 
 
 _CHOSEN = text(
