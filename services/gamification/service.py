@@ -91,7 +91,7 @@ class Gamification(Service):
                 squads.create_official_squad(unit_of_work, squad_id, user_id, role, name, motto, now())
             else:
                 squads.create_squad(unit_of_work, squad_id, user_id, name, motto, now())
-            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+            return squad_queries.get_own_squad(unit_of_work.connection, squad_id, self.week)
 
     @rpc
     def get_squad(self, squad_id: UUID) -> squad_queries.Squad:
@@ -122,14 +122,14 @@ class Gamification(Service):
         """Rename a squad or give it another motto."""
         with self.database.unit_of_work() as unit_of_work:
             squads.update_squad(unit_of_work, squad_id, user_id, role, name, motto)
-            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+            return squad_queries.get_own_squad(unit_of_work.connection, squad_id, self.week)
 
     @rpc
     def join_squad(self, user_id: UUID, squad_id: UUID) -> squad_queries.Squad:
         """Let a student into a squad."""
         with self.database.unit_of_work() as unit_of_work:
             squads.join_squad(unit_of_work, user_id, squad_id, now())
-            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+            return squad_queries.get_own_squad(unit_of_work.connection, squad_id, self.week)
 
     @rpc
     def leave_squad(self, user_id: UUID) -> None:
@@ -142,14 +142,14 @@ class Gamification(Service):
         """Let a captain remove a member."""
         with self.database.unit_of_work() as unit_of_work:
             squads.kick_member(unit_of_work, captain_id, squad_id, user_id, self.settings.academy_time_zone, now())
-            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+            return squad_queries.get_own_squad(unit_of_work.connection, squad_id, self.week)
 
     @rpc
     def hand_over_captaincy(self, captain_id: UUID, squad_id: UUID, user_id: UUID) -> squad_queries.Squad:
         """Let a captain make another member the captain."""
         with self.database.unit_of_work() as unit_of_work:
             squads.hand_over_captaincy(unit_of_work, captain_id, squad_id, user_id, now())
-            return squad_queries.get_squad(unit_of_work.connection, squad_id, self.week)
+            return squad_queries.get_own_squad(unit_of_work.connection, squad_id, self.week)
 
     @rpc
     def hide_squad(self, squad_id: UUID, hidden: bool) -> None:

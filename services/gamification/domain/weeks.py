@@ -37,6 +37,9 @@ def _monday(week: str) -> date:
     year, separator, number = week.partition("-W")
     if not (separator and len(year) == 4 and len(number) == 2 and (year + number).isdecimal() and week.isascii()):
         raise NoWeek(week)
+    # so that the weeks before and after exist too
+    if not 1 < int(year) < 9999:
+        raise NoWeek(week)
     try:
         return date.fromisocalendar(int(year), int(number), 1)
     except ValueError as error:

@@ -52,4 +52,5 @@ def profile(connection: Connection, user_id: UUID, week: str) -> Profile:
         return Profile(level_of(0), ())
     if row.leaderboard_opt_out:
         raise NotFound
-    return Profile(level_of(row.xp), badges_of(connection, user_id), squad_standing(connection, user_id, week))
+    squad = squad_standing(connection, user_id, week, hidden_too=False)
+    return Profile(level_of(row.xp), badges_of(connection, user_id), squad)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, and_, func, select, tuple_
+from sqlalchemy import Select, and_, func, select, true, tuple_
 from sqlalchemy.engine import Connection, Row
 
 from chassis.cursors import read_cursor, write_cursor
@@ -67,15 +67,20 @@ _total = standings.alias("total")
 
 def get_squad(connection: Connection, squad_id: UUID, week: str) -> Squad:
     """A squad, with its scores of the week and of all time. Raises `NotFound`, for hidden ones too."""
-    row = connection.execute(_public(week).where(squads.c.squad_id == squad_id)).one_or_none()
+    row = connection.execute(_scored(week).where(squads.c.squad_id == squad_id, ~squads.c.hidden)).one_or_none()
     if row is None:
         raise NotFound
     return _squad(row)
 
 
+def get_own_squad(connection: Connection, squad_id: UUID, week: str) -> Squad:
+    """The same for whoever has just done something in it: hidden ones too."""
+    return _squad(connection.execute(_scored(week).where(squads.c.squad_id == squad_id)).one())
+
+
 def squad_page(connection: Connection, q: str | None, week: str, limit: int, cursor: str | None) -> SquadPage:
     """A page of the squads whose name contains `q`. Raises `Invalid` when the cursor is none of ours."""
-    statement = _public(week).where(squads.c.closed_at.is_(None))
+    statement = _scored(week).where(squads.c.closed_at.is_(None), ~squads.c.hidden)
     if q:
         statement = statement.where(squads.c.name_key.contains(name_key(q), autoescape=True))
     if cursor is not None:
@@ -104,20 +109,23 @@ def member_page(connection: Connection, squad_id: UUID, limit: int, cursor: str 
     return SquadMemberPage(items, more)
 
 
-def squad_of(connection: Connection, user_id: UUID) -> tuple[UUID, str, str] | None:
+def squad_of(connection: Connection, user_id: UUID, *, hidden_too: bool = True) -> tuple[UUID, str, str] | None:
     """The id, name and board of the squad that a student is in, or None."""
     statement = (
         select(squads.c.squad_id, squads.c.name, squads.c.official)
         .join(memberships, memberships.c.squad_id == squads.c.squad_id)
         .where(memberships.c.user_id == user_id, memberships.c.left_at.is_(None))
+        .where(true() if hidden_too else ~squads.c.hidden)
     )
     row = connection.execute(statement).one_or_none()
     return None if row is None else (row.squad_id, row.name, "official" if row.official else "squads")
 
 
-def squad_standing(connection: Connection, user_id: UUID, week: str) -> SquadStanding | None:
-    """How the squad of a student stands in the week, or None of a student without one."""
-    found = squad_of(connection, user_id)
+def squad_standing(
+    connection: Connection, user_id: UUID, week: str, *, hidden_too: bool = True
+) -> SquadStanding | None:
+    """How the squad of a student stands in the week, or None of a student without one, or without one to be shown."""
+    found = squad_of(connection, user_id, hidden_too=hidden_too)
     if found is None:
         return None
     squad_id, name, board = found
@@ -150,7 +158,7 @@ def _squad(row: Row[Any]) -> Squad:
     )
 
 
-def _public(week: str) -> Select[Any]:
+def _scored(week: str) -> Select[Any]:
     return (
         select(
             squads,
@@ -159,5 +167,4 @@ def _public(week: str) -> Select[Any]:
         )
         .outerjoin(_week, and_(_week.c.holder_id == squads.c.squad_id, _week.c.period == week))
         .outerjoin(_total, and_(_total.c.holder_id == squads.c.squad_id, _total.c.period == ALL_TIME))
-        .where(~squads.c.hidden)
     )

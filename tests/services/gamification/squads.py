@@ -9,6 +9,7 @@ from contracts.events.base import Event
 from services.gamification.domain.weeks import week_of
 from services.gamification.handlers import squads
 from services.gamification.people import keep_people
+from services.gamification.queries import badges as badge_queries
 from services.gamification.queries import squads as queries
 from tests.services.gamification.game import EVENING, Game, delivered
 
@@ -101,6 +102,11 @@ class SquadGame:
         """The squad as everybody sees it."""
         with self.game.database.single_statement() as unit_of_work:
             return queries.get_squad(unit_of_work.connection, squad_id, week_of(EVENING, ZONE))
+
+    def profile(self, user_id: UUID) -> badge_queries.Profile:
+        """A student as everybody sees them."""
+        with self.game.database.snapshot() as connection:
+            return badge_queries.profile(connection, user_id, week_of(EVENING, ZONE))
 
     def member_ids(self, squad_id: UUID, limit: int = 100) -> list[UUID]:
         """Who is in the squad, the oldest member first."""

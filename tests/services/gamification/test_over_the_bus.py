@@ -147,7 +147,10 @@ def test_squads_and_leaderboards_are_there_over_the_bus(call: Call, inside: Game
     for period in call("list_leaderboard_periods")["items"]:
         call("rebuild_leaderboard", period=period)
     assert call("get_squad_leaderboard", user_id=captain)["me"] == {"rank": 1, "score": 20}
-    call("update_squad", squad_id=squad_id, user_id=captain, role="student", motto="Boum")
+    call("hide_squad", squad_id=squad_id, hidden=True)
+    changed = call("update_squad", squad_id=squad_id, user_id=captain, role="student", motto="Boum")
+    assert changed["motto"] == "Boum", "what was reported can be mended"
+    call("hide_squad", squad_id=squad_id, hidden=False)
     call("hand_over_captaincy", captain_id=captain, squad_id=squad_id, user_id=member)
     call("kick_member", captain_id=member, squad_id=squad_id, user_id=captain)
     call("leave_squad", user_id=member)

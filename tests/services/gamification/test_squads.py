@@ -181,6 +181,8 @@ def test_a_hidden_squad_is_nowhere_to_be_seen_or_joined(squads: SquadGame, stude
     with pytest.raises(NotFound):
         squads.join(uuid4(), squad_id)
     assert squads.found(name) == []
+    assert squads.profile(student).squad is None
+    assert squads.game.of(student).squad is not None, "who is in it still sees it"
     squads.hide(squad_id, hidden=False)
     assert squads.found(name) == [squad_id]
 

@@ -40,7 +40,8 @@ def test_the_year_is_the_weeks_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2026", "2026-47", "2026-W7", "2026-W54", "2027-W53", "0000-W01", "all", "٢٠٢٦-W47"]
+    "text",
+    ["", "2026", "2026-47", "2026-W7", "2026-W54", "2027-W53", "0000-W01", "0001-W01", "9999-W52", "all", "٢٠٢٦-W47"],
 )
 def test_another_text_names_no_week(text: str) -> None:
     with pytest.raises(NoWeek):
