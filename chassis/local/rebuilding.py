@@ -18,6 +18,8 @@ from contracts.topology import ANALYTICS_EVENTS, ANALYTICS_REPLAY
 
 ANSWER_SECONDS = 60.0
 """Making, comparing and dropping tables of millions of rows takes longer than a call otherwise may."""
+RECOUNT_SECONDS = 1800.0
+"""A period of a large academy may take minutes."""
 AHEAD = 20_000
 """Events that may be sent but not handled: the broker keeps no more than it needs to."""
 LOOK = 0.2
@@ -68,7 +70,7 @@ def recount_leaderboards(settings: Settings) -> None:
         periods = rpc.call("gamification", "list_leaderboard_periods")["items"]
         with Progress(TextColumn("counted"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
             for period in progress.track(periods):
-                rpc.call("gamification", "rebuild_leaderboard", period=period)
+                rpc.call("gamification", "rebuild_leaderboard", deadline=RECOUNT_SECONDS, period=period)
     except Unavailable as error:
         raise StartError(
             "Gamification does not answer; what is counted stays, the rest as it was. Run it again."

@@ -243,6 +243,8 @@ def rebuild(connection: Connection, period: str, time_zone: str) -> None:
     Whoever earns XP meanwhile waits until the transaction ends.
     """
     span = _EVER if period == ALL_TIME else _span(period, time_zone)
+    # of a large academy it takes longer than any statement otherwise may
+    connection.execute(text("set local statement_timeout = 0"))
     connection.execute(text("lock table standings in exclusive mode"))
     for statement in _FORGET:
         connection.execute(statement, {"period": period})
