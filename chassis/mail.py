@@ -1,6 +1,7 @@
 """Mails over SMTP, and what is known of one that was not taken."""
 
 import smtplib
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from email.utils import formatdate, make_msgid, parseaddr
 from urllib.parse import unquote, urlsplit
 
 TIMEOUT_SECONDS = 15.0
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ class Unanswered(Exception):
 
 
 class Smtp:
-    """A mail server at `smtp://[user:password@]host[:port]` (STARTTLS when offered) or `smtps://...`."""
+    """A mail server at `smtp://[user:password@]host[:port]` (STARTTLS when offered) or `smtps://...`.
+
+    Its certificate is verified, and a password goes only over TLS or to this machine.
+    """
 
     def __init__(self, url: str, sender: str) -> None:
         self._url = urlsplit(url)
@@ -49,15 +54,15 @@ class Smtp:
         try:
             smtp = self._connect()
         except (OSError, smtplib.SMTPException) as error:
-            raise NotTaken(str(error)) from error
+            raise NotTaken(_reason(error)) from error
         try:
             smtp.send_message(message)
         except smtplib.SMTPServerDisconnected as error:
-            raise Unanswered(str(error)) from error
+            raise Unanswered(_reason(error)) from error
         except smtplib.SMTPException as error:
-            raise NotTaken(str(error), is_final=_is_final(error)) from error
+            raise NotTaken(_reason(error), is_final=_is_final(error)) from error
         except OSError as error:
-            raise Unanswered(str(error)) from error
+            raise Unanswered(_reason(error)) from error
         finally:
             # what it has taken it keeps, however the farewell goes
             with suppress(OSError, smtplib.SMTPException):
@@ -86,20 +91,34 @@ class Smtp:
     def _connect(self) -> smtplib.SMTP:
         host = self._url.hostname or "127.0.0.1"
         if self._url.scheme == "smtps":
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, self._url.port or 465, timeout=TIMEOUT_SECONDS)
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+                host, self._url.port or 465, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
+            )
         else:
             smtp = smtplib.SMTP(host, self._url.port or 25, timeout=TIMEOUT_SECONDS)
         try:
+            is_private = self._url.scheme == "smtps" or host in _LOOPBACK
             if self._url.scheme != "smtps":
                 smtp.ehlo()
                 if smtp.has_extn("starttls"):
-                    smtp.starttls()
+                    smtp.starttls(context=ssl.create_default_context())
+                    is_private = True
             if self._url.username:
+                if not is_private:
+                    raise smtplib.SMTPNotSupportedError("the password does not go out without TLS")
                 smtp.login(unquote(self._url.username), unquote(self._url.password or ""))
         except BaseException:
             smtp.close()
             raise
         return smtp
+
+
+def _reason(error: Exception) -> str:
+    """What happened, without the addresses that the server's own words may hold."""
+    code = getattr(error, "smtp_code", None)
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code = next((code for code, _ in error.recipients.values()), None)
+    return type(error).__name__ if code is None else f"{type(error).__name__} {code}"
 
 
 def _is_final(error: smtplib.SMTPException) -> bool:

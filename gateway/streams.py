@@ -47,6 +47,8 @@ PER_PERSON = 8
 MOST_STREAMS = 3_000
 """In one process, so that connections are left for requests (`gateway.__main__.BACKPRESSURE`)."""
 READERS = 8
+BEGIN_SECONDS = 5.0
+"""How long a greeting may wait for where the stream begins."""
 LATE_AT_ONCE = 200
 """Streams that ask again, each second, for what could not be read."""
 
@@ -220,8 +222,12 @@ class Streams:
         stream = self._admit(opening, send)
         watch = asyncio.get_running_loop().create_task(self._watch(stream, receive))
         try:
+            await self._begin(stream)
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await self._write(stream, HELLO)
+            if stream.position.number is not None:
+                # an id alone is no event, but a browser remembers it
+                await self._write(stream, b"id: %s\n\n" % str(stream.position).encode())
             while not stream.ending:
                 await stream.wake.wait()
                 stream.wake.clear()
@@ -229,7 +235,23 @@ class Streams:
         finally:
             watch.cancel()
             self._discharge(stream)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            # who takes nothing would not take this either
+            if stream.ending not in ("stuck", "gone"):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _begin(self, stream: _Stream) -> None:
+        """Find out what the last thing told is, before the greeting says that from now on all is heard."""
+        if stream.position.number is not None:
+            return
+        reading = self._read(self._read_feed, stream.opening.user_id, None)
+        try:
+            feed = await asyncio.wait_for(reading, BEGIN_SECONDS)
+        except Exception as error:
+            if not isinstance(error, Unavailable | TimeoutError) and not is_database_away(error):
+                _log.error("where a stream begins cannot be read", exc_info=error)
+        else:
+            if feed is not None:
+                stream.position = Position(feed.number, stream.position.game)
 
     def _admit(self, opening: Opening, send: Send) -> _Stream:
         position = opening.position or Position()
@@ -289,10 +311,11 @@ class Streams:
             await self._write(stream, b"".join(_event(told.kind, told.data, at) for told, at in events))
             for told in feed.told:
                 TOLD.labels(told.kind).inc()
-        stream.position = Position(feed.number, stream.position.game)
         if after is None:
-            # an id alone is no event, but a browser remembers it
-            await self._write(stream, b"id: %s\n\n" % str(stream.position).encode())
+            # what was told since the greeting is not known: the browser opens another stream, and reads the inbox again
+            self._end(stream, "unplaced")
+            return
+        stream.position = Position(feed.number, stream.position.game)
         if feed.more:
             stream.due.add("feed")
 

@@ -4,7 +4,7 @@ A mail is claimed (`sending`) before the server hears of it. One whose sender di
 is `unknown` after a while and never sent again: it may have gone out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -59,7 +59,7 @@ class _Contact(msgspec.Struct, frozen=True):
 _CLAIM = text(
     "with due as ("
     "select notification_id from mails where state = 'waiting' and due_at <= :now "
-    "order by due_at limit :limit for update skip locked"
+    "order by due_at limit 1 for update skip locked"
     ") update mails m set state = 'sending', attempts = m.attempts + 1, due_at = :until "
     "from due, notifications n left join settings s on s.user_id = n.user_id and s.kind = n.kind "
     "where m.notification_id = due.notification_id and n.id = m.notification_id "
@@ -71,29 +71,30 @@ _LOSE = text("update mails set state = 'unknown' where state = 'sending' and due
 
 def send_due(database: Database, rpc: Caller, sender: Sender, front_url: str, clock: Callable[[], datetime]) -> int:
     """Send some of the mails whose time has come; how many were looked at."""
-    now = clock()
+    looked_at = 0
+    while looked_at < AT_ONCE and (claimed := _claim(database, clock())):
+        looked_at += 1
+        try:
+            contacts = _contacts(rpc, claimed)
+        except ServiceError as error:
+            _log.warning("mails wait: the accounts do not answer", reason=str(error))
+            _settle(database, claimed.id, "waiting", due_at=clock() + AWAY, attempts=claimed.attempts - 1)
+            break
+        _send(database, sender, claimed, contacts, front_url, clock())
+    return looked_at
+
+
+def _claim(database: Database, now: datetime) -> Row[Any] | None:
+    """One mail that is due, if there is any. Whatever ends this process, no other mail is in doubt then."""
     with database.unit_of_work() as unit_of_work:
         for row in unit_of_work.connection.execute(_LOSE, {"now": now}):
             _alarm("unknown", row.notification_id, "the sender ended in the middle of it")
-        values = {"now": now, "until": now + UNKNOWN_AFTER, "limit": AT_ONCE}
-        claimed = unit_of_work.connection.execute(_CLAIM, values).all()
-    if not claimed:
-        return 0
-    try:
-        contacts = _contacts(rpc, claimed)
-    except ServiceError as error:
-        _log.warning("mails wait: the accounts do not answer", reason=str(error))
-        for row in claimed:
-            _settle(database, row.id, "waiting", due_at=now + AWAY, attempts=row.attempts - 1)
-        return len(claimed)
-    for row in claimed:
-        _send(database, sender, row, contacts, front_url, clock())
-    return len(claimed)
+        return unit_of_work.connection.execute(_CLAIM, {"now": now, "until": now + UNKNOWN_AFTER}).one_or_none()
 
 
-def _contacts(rpc: Caller, claimed: Sequence[Row[Any]]) -> dict[UUID, _Contact]:
-    wanted = {row.user_id for row in claimed}
-    wanted |= {person.id for row in claimed for person in written(row.message, row.parameters, "fr").people.values()}
+def _contacts(rpc: Caller, claimed: Row[Any]) -> dict[UUID, _Contact]:
+    mentioned = written(claimed.message, claimed.parameters, "fr").people.values()
+    wanted = {claimed.user_id, *(person.id for person in mentioned)}
     answer = rpc.call("accounts", "get_contacts", deadline=ANSWER_SECONDS, user_ids=sorted(wanted))
     return {contact.user_id: contact for contact in msgspec.convert(answer["items"], list[_Contact])}
 

@@ -50,11 +50,12 @@ def of_duel(duel: Duel) -> list[Notice]:
     Who has played alone, to share the challenge as a link, knows that already.
     """
     match duel.state, duel.void_reason:
-        case "open", _ if duel.mode == "live" and duel.opponent_id is not None:
+        # of one that is begun at once, only that may be heard
+        case "open" | "playing", _ if duel.mode == "live" and duel.opponent_id is not None:
             return [_of_duel(duel, duel.opponent_id, kinds.DUEL_CHALLENGED, useless_after=duel.expires_at)]
         case "finished", _ if duel.opponent_id is not None:
             return [
-                _of_duel(duel, player, kinds.DUEL_FINISHED, _result(duel, player), {"points": duel.points_moved})
+                _of_duel(duel, player, kinds.DUEL_FINISHED, _result(duel, player), _stake(duel))
                 for player in _players(duel)
             ]
         case "void", "declined":
@@ -113,7 +114,7 @@ def of_new_captain(captain_id: UUID, squad_id: UUID, changed_at: datetime) -> No
 
 def of_badge(user_id: UUID, code: str, reason: str) -> Notice:
     """Somebody earned a badge, for this reason once."""
-    return Notice(user_id, kinds.BADGE_AWARDED, f"{code} {reason}", kinds.BADGE_AWARDED, f"/students/{user_id}")
+    return Notice(user_id, kinds.BADGE_AWARDED, f"{code} {reason}", kinds.BADGE_AWARDED, "/me")
 
 
 def of_level(user_id: UUID, level: int) -> Notice:
@@ -144,4 +145,9 @@ def _players(duel: Duel) -> list[UUID]:
 def _result(duel: Duel, player: UUID) -> str:
     if duel.winner_id is None:
         return "draw"
-    return "won" if duel.winner_id == player else "lost"
+    result = "won" if duel.winner_id == player else "lost"
+    return result if duel.points_moved else f"{result}.honour"
+
+
+def _stake(duel: Duel) -> dict[str, int]:
+    return {"points": duel.points_moved} if duel.points_moved else {}

@@ -143,6 +143,10 @@ class Browser:
             self.content += message["body"]
             self.ended = not message["more_body"]
 
+    def leave(self) -> None:
+        """See the connection end."""
+        self.ended = True
+
     def events(self) -> list[tuple[str, Any]]:
         """The events that came, each with its data."""
         return [(event["event"], json.loads(event["data"])) for event in self._blocks() if "event" in event]
@@ -177,6 +181,7 @@ class Process:
         opening = Opening(user_id, self.now + life, read_position(last_event_id))
         task = asyncio.create_task(self.streams.serve(opening, [], browser.receive, browser.send))
         self._serving.add(task)
+        task.add_done_callback(lambda _: browser.leave())
         await soon(lambda: browser.content.startswith(b": hello") or browser.ended)
         if last_event_id is None and not browser.ended:
             await soon(lambda: b"id: " in browser.content)
@@ -252,6 +257,47 @@ async def test_what_was_missed_comes_first_and_once_also_from_another_process(ac
     await soon(lambda: len(again.titles()) == 5)
 
     assert again.titles() == ["deux", "trois", "quatre", "cinq", "six"]
+
+
+@in_loop
+async def test_what_is_told_right_after_the_greeting_is_not_lost(academy: Academy) -> None:
+    process = Process(academy)
+    academy.add(AWA, "avant")
+    greeted = asyncio.Event()
+    browser = Browser()
+    taken = browser.send
+
+    async def send(message: Any) -> None:
+        await taken(message)
+        if message.get("body", b"").startswith(b": hello"):
+            academy.add(AWA, "pendant")
+            greeted.set()
+
+    opening = Opening(AWA, process.now + 900, None)
+    task = asyncio.create_task(process.streams.serve(opening, [], browser.receive, send))
+    await soon(greeted.is_set)
+
+    await soon(lambda: browser.titles() == ["pendant"])
+    browser.away.set()
+    await task
+
+
+@in_loop
+async def test_a_stream_that_knows_no_beginning_ends_as_soon_as_it_can_be_read(academy: Academy) -> None:
+    process = Process(academy)
+    academy.silent = True
+    browser = Browser()
+    task = asyncio.create_task(
+        process.streams.serve(Opening(AWA, process.now + 900, None), [], browser.receive, browser.send)
+    )
+    await soon(lambda: browser.content.startswith(b": hello"))
+    academy.add(AWA, "nobody knows whether the browser has read it")
+    academy.silent = False
+
+    await task
+
+    assert browser.ended
+    assert browser.titles() == []
 
 
 @in_loop

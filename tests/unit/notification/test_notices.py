@@ -21,7 +21,9 @@ def told(duel: Duel) -> set[tuple[str, str]]:
 def test_the_rival_hears_of_a_live_challenge_and_nobody_of_a_link_that_waits() -> None:
     assert told(OPEN) == {("rival", "duel_challenged")}
     assert told(replace(OPEN, mode="link", opponent_id=None)) == set()
-    assert told(replace(OPEN, state="playing")) == set()
+    assert told(replace(OPEN, state="playing")) == {("rival", "duel_challenged")}, (
+        "of one begun at once only that is heard"
+    )
 
 
 def test_a_challenge_is_of_no_use_once_it_has_expired() -> None:
@@ -38,6 +40,10 @@ def test_both_players_hear_how_it_ended_each_from_their_side() -> None:
     assert told(replace(ended, winner_id=None)) == {
         ("challenger", "duel_finished.draw"),
         ("rival", "duel_finished.draw"),
+    }
+    assert told(replace(ended, points_moved=0)) == {
+        ("challenger", "duel_finished.lost.honour"),
+        ("rival", "duel_finished.won.honour"),
     }
     alone = replace(ended, mode="link", opponent_id=None, winner_id=None, points_moved=0)
     assert told(alone) == set(), "who played alone to share a link was there"
