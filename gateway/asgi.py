@@ -1,6 +1,10 @@
 """What granian serves in each worker process: streams natively, every other route by Flask in threads."""
 
 import asyncio
+import os
+import signal
+import threading
+import time
 
 from chassis.settings import Settings
 from chassis.telemetry import configure_logs
@@ -9,6 +13,10 @@ from gateway.process import Process
 from gateway.signals import END_STREAMS
 from gateway.streams import STREAM_VARIABLE
 from gateway.wsgi import BufferedWsgi, Receive, Scope, Send, environment
+
+LOOK_SECONDS = 0.5
+LAST_SECONDS = 5.0
+"""What a process whose parent is gone may still need for its last answers."""
 
 
 class GatewayAsgi:
@@ -65,7 +73,17 @@ class GatewayAsgi:
 
 
 def make() -> GatewayAsgi:
-    """The app of this process, from the environment's settings."""
+    """The app of this process, from the environment's settings. The process ends when its parent does."""
+    threading.Thread(target=_follow, args=(os.getppid(),), name="parent", daemon=True).start()
     settings = Settings.from_environment()
     configure_logs("gateway", settings.log_level)
     return GatewayAsgi(Process(settings), settings.gateway_threads)
+
+
+def _follow(parent: int) -> None:
+    """End this process once its parent was killed: it would go on serving the port, beside those that follow."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LAST_SECONDS)
+    os._exit(1)

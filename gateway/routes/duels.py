@@ -5,15 +5,20 @@ from typing import Any
 from uuid import UUID
 
 from apiflask import APIBlueprint
+from flask import Response, request
 
 from contracts.errors import Invalid
 from gateway import challenges
 from gateway.auth import caller, signed_in
+from gateway.cache import page
 from gateway.dependencies import people, settings, upstream
+from gateway.document import answers_also
+from gateway.etags import shared_response
+from gateway.idempotency import request_id
 from gateway.messages import asked_language
 from gateway.models import duels as models
 from gateway.problems import invalid
-from gateway.schemas import Page
+from gateway.schemas import Page, to_json
 
 blueprint = APIBlueprint("duels", __name__, url_prefix="/v1", tag="Gamification")
 
@@ -50,7 +55,15 @@ def create_duel(chapter_id: UUID, json_data: models.NewDuel) -> Any:
         if rival is None:
             raise Invalid(errors=invalid("/opponent_id", "unknown-person"))
         opponent = {"opponent_id": rival.id, "opponent_role": rival.role}
-    return _shown([_call("create_duel", chapter_id=chapter_id, role=caller().role, mode=json_data.mode, **opponent)])[0]
+    made = _call(
+        "create_duel",
+        duel_id=request_id(request, caller().id),
+        chapter_id=chapter_id,
+        role=caller().role,
+        mode=json_data.mode,
+        **opponent,
+    )
+    return _shown([made])[0]
 
 
 @blueprint.get("/me/duels")
@@ -101,9 +114,14 @@ def answer_question(duel_id: UUID, json_data: models.Answer) -> Any:
 
 @blueprint.get("/challenges/<token>")
 @blueprint.output(models.Challenge)
-def get_challenge(token: str) -> Any:
+@answers_also(304)
+def get_challenge(token: str) -> Response:
     """A challenge that was shared: who challenges, on which chapter, and the score to beat."""
-    return challenges.read(token, asked_language())
+    shown = page(to_json(models.Challenge.model_validate(challenges.read(token, asked_language()))), ())
+    response = shared_response(shown.body, shown.etag)
+    response.headers["Content-Language"] = asked_language()
+    response.vary.add("Accept-Language")
+    return response
 
 
 @blueprint.post("/challenges/<token>/accept")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from msgspec import Meta
 
@@ -240,9 +240,10 @@ class Gamification(Service):
         role: Role = "student",
         opponent_id: UUID | None = None,
         opponent_role: Role = "student",
+        duel_id: UUID | None = None,
     ) -> DuelView:
-        """Challenge someone on a chapter's quiz, or make a challenge to be shared as a link."""
-        wanted = Wanted(user_id, role, chapter_id, mode, opponent_id, opponent_role)
+        """Challenge someone on a chapter's quiz, or make a challenge to be shared as a link; once for a `duel_id`."""
+        wanted = Wanted(user_id, role, chapter_id, mode, opponent_id, opponent_role, duel_id or uuid4())
         return duels.create_duel(self.database, self.chapters, self.rpc, wanted, now())
 
     @rpc

@@ -6,6 +6,7 @@ from signal import SIGKILL
 from threading import Event
 
 import httpx
+import psutil
 import pytest
 
 from chassis.rpc_client import RpcClient
@@ -52,6 +53,17 @@ def test_every_completion_gives_its_xp_once(academy: AcademyUnderTest, rpc: RpcC
     eventually_equal(students.ledger, right)
     assert students.xp() == right
     assert students.events(LessonCompleted.type) == dict.fromkeys(students.seed.tokens, LESSONS - 1)
+
+
+def test_what_a_killed_gateway_leaves_behind_ends_by_itself(academy: AcademyUnderTest) -> None:
+    workers = psutil.Process(academy.pid("gateway")).children(recursive=True)
+
+    academy.kill("gateway", SIGKILL)
+
+    assert workers
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
+    academy.wait_until_ready("gateway")
 
 
 def test_with_gamification_down_lessons_complete_and_their_xp_comes_with_its_return(

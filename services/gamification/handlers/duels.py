@@ -6,7 +6,7 @@ reader, or the timer.
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -45,7 +45,7 @@ _log = get_logger("duels")
 
 @dataclass(frozen=True)
 class Wanted:
-    """A duel that someone wants to make; the roles are the accounts'."""
+    """A duel that someone wants to make, once for a `duel_id`; the roles are the accounts'."""
 
     user_id: UUID
     role: Role
@@ -53,6 +53,7 @@ class Wanted:
     mode: Mode
     opponent_id: UUID | None = None
     opponent_role: Role = "student"
+    duel_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,16 @@ def create_duel(database: Database, chapters: Chapters, rpc: Caller, wanted: Wan
     chapter, accesses = _playable(chapters, rpc, wanted)
     if not chapter.questions:
         raise Conflict("no-quiz")
-    duel = _new_duel(wanted.mode, chapter, wanted.user_id, wanted.opponent_id, now)
+    duel = _new_duel(wanted.duel_id, wanted.mode, chapter, wanted.user_id, wanted.opponent_id, now)
     duel = replace(duel, for_honour=duel.mode == "link" or rules.is_for_honour(accesses))
     with database.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
         # behind this lock nobody makes one too many
         lock(connection, {wanted.user_id})
+        made = duels.read(connection, [wanted.duel_id]).get(wanted.duel_id)
+        if made is not None and made.challenger_id == wanted.user_id:
+            (view,) = queries.duel_views(connection, [made], wanted.user_id)
+            return view
         if queries.open_challenges(connection, wanted.user_id) >= OPEN_CHALLENGES:
             raise Conflict("limit-reached", members={"maximum": OPEN_CHALLENGES})
         duels.add(unit_of_work, duel)
@@ -139,10 +144,10 @@ def _access(rpc: Caller, course_id: UUID, user_id: UUID, role: str) -> str:
 
 
 def _new_duel(
-    mode: Mode, chapter: ChapterWithQuiz, challenger_id: UUID, opponent_id: UUID | None, now: datetime
+    duel_id: UUID, mode: Mode, chapter: ChapterWithQuiz, challenger_id: UUID, opponent_id: UUID | None, now: datetime
 ) -> Duel:
     return Duel(
-        duel_id=uuid4(),
+        duel_id=duel_id,
         challenge_id=None,
         mode=mode,
         state="open",
@@ -314,7 +319,7 @@ def accept_challenge(database: Database, chapters: Chapters, token: str, user_id
     if user_id == challenge.challenger_id:
         raise Invalid(errors=(FieldError("/token", "own-challenge"),))
     new = replace(
-        _new_duel("link", chapter, challenge.challenger_id, user_id, now),
+        _new_duel(uuid4(), "link", chapter, challenge.challenger_id, user_id, now),
         challenge_id=challenge.duel_id,
         token=challenge.token,
         limit=challenge.limit,

@@ -471,6 +471,15 @@ class TestMaking:
         assert problem(lambda: arena.challenge(awa, ber, arena.chapter(()))) == "no-quiz"
         assert problem(lambda: arena.challenge(awa, ber, uuid4())) == "not-found"
 
+    def test_a_duel_that_is_made_again_is_the_same(self, arena: Arena, awa: UUID, ber: UUID) -> None:
+        chapter_id, duel_id = arena.chapter(), uuid4()
+
+        first = arena.challenge(awa, ber, chapter_id, duel_id=duel_id)
+        again = arena.challenge(awa, ber, chapter_id, duel_id=duel_id)
+
+        assert first.id == duel_id
+        assert again == first
+
     def test_nobody_calls_on_everybody_at_once(self, arena: Arena, awa: UUID, ber: UUID) -> None:
         chapter_id = arena.chapter()
         duels = [arena.challenge(awa, ber, chapter_id) for _ in range(50)]

@@ -165,6 +165,7 @@ class TestPlaying:
         )
 
         assert answer.status_code == 201
+        assert isinstance(academy.arguments.pop("duel_id"), UUID)
         assert academy.arguments == {
             "user_id": HOLDER.id,
             "role": "student",
