@@ -1,4 +1,4 @@
-"""The picture that messengers show of a shared challenge: 1200 by 630 pixels, all that counts in its middle."""
+"""The picture that messengers show of a shared challenge: 1200 by 630 pixels, all that counts in the middle."""
 
 import io
 import threading
@@ -43,7 +43,6 @@ class Card:
         return f'"{blake2b(words.encode(), digest_size=12).hexdigest()}"'
 
 
-@lru_cache(maxsize=64)
 def drawn(card: Card) -> bytes:
     """The picture as a PNG."""
     with _turn:

@@ -1,26 +1,34 @@
 """A shared challenge as everybody may see it: read from the game, with the challenger's public name."""
 
 import re
-from typing import Any
 from uuid import UUID
 
 from contracts.errors import NotFound
-from gateway.dependencies import people, upstream
+from gateway.cache import Page, course_tag, page, person_tag
+from gateway.dependencies import pages, people, upstream
 from gateway.messages import Language
+from gateway.models.duels import Challenge
+from gateway.schemas import to_json
+from gateway.upstream import remaining
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
-def read(token: str, language: Language) -> dict[str, Any]:
-    """The challenge, with its challenger's public name in that language.
+def read(token: str, language: Language) -> Page:
+    """The challenge as JSON, with its challenger's public name in that language; kept, since a shared link may spread.
 
     Raises `NotFound` when there is none, or nobody any more who challenges.
     """
-    found = upstream().call("gamification", "get_challenge", token=checked(token))
+    return pages().read(("challenge", checked(token), language), lambda: _load(token, language), remaining)
+
+
+def _load(token: str, language: Language) -> Page:
+    found = upstream().call("gamification", "get_challenge", token=token)
     challenger = people().by_id(UUID(found.pop("challenger_id")))
     if challenger is None:
         raise NotFound
-    return found | {"challenger": challenger.public_card(language)}
+    body = to_json(Challenge.model_validate(found | {"challenger": challenger.public_card(language)}))
+    return page(body, (course_tag(found["course"]["id"]), person_tag(challenger.id)))
 
 
 def checked(token: str) -> str:

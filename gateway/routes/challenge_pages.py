@@ -6,17 +6,20 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from apiflask import APIBlueprint
 from flask import Response, request
 from jinja2 import Environment, select_autoescape
 
 from contracts.errors import NotFound, Unavailable
 from gateway import cards, challenges
+from gateway.cache import page
 from gateway.cards import Card
-from gateway.dependencies import settings
+from gateway.dependencies import pages, settings
 from gateway.etags import PUBLIC, shared_response
 from gateway.messages import LANGUAGES, Language, asked_language, say
 from gateway.models import duels as models
+from gateway.upstream import remaining
 
 blueprint = APIBlueprint("challenge_pages", __name__, tag="Gamification")
 
@@ -47,7 +50,7 @@ def show_challenge(token: str) -> Response:
     language = _language()
     front = settings().front_url
     try:
-        challenge = challenges.read(token, language)
+        challenge = msgspec.json.decode(challenges.read(token, language).body)
     except NotFound:
         body = _nothing("gone", language, front)
         response = Response(body, status=404, content_type=_HTML)
@@ -70,10 +73,10 @@ def show_challenge(token: str) -> Response:
 def draw_challenge(token: str) -> Response:
     """The picture of a shared challenge, for previews."""
     language = _language()
-    card = _card(challenges.read(token, language), language)
+    card = _card(msgspec.json.decode(challenges.read(token, language).body), language)
     response = shared_response(b"", card.etag, cache_control=PUBLIC, content_type="image/png")
     if response.status_code == 200:
-        response.set_data(cards.drawn(card))
+        response.set_data(pages().read(("card", card.etag), lambda: page(cards.drawn(card), ()), remaining).body)
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.vary.add("Accept-Language")
     return response

@@ -10,7 +10,6 @@ from flask import Response, request
 from contracts.errors import Invalid
 from gateway import challenges
 from gateway.auth import caller, signed_in
-from gateway.cache import page
 from gateway.dependencies import people, settings, upstream
 from gateway.document import answers_also
 from gateway.etags import shared_response
@@ -18,7 +17,7 @@ from gateway.idempotency import request_id
 from gateway.messages import asked_language
 from gateway.models import duels as models
 from gateway.problems import invalid
-from gateway.schemas import Page, to_json
+from gateway.schemas import Page
 
 blueprint = APIBlueprint("duels", __name__, url_prefix="/v1", tag="Gamification")
 
@@ -117,7 +116,7 @@ def answer_question(duel_id: UUID, json_data: models.Answer) -> Any:
 @answers_also(304)
 def get_challenge(token: str) -> Response:
     """A challenge that was shared: who challenges, on which chapter, and the score to beat."""
-    shown = page(to_json(models.Challenge.model_validate(challenges.read(token, asked_language()))), ())
+    shown = challenges.read(token, asked_language())
     response = shared_response(shown.body, shown.etag)
     response.headers["Content-Language"] = asked_language()
     response.vary.add("Accept-Language")

@@ -2,8 +2,10 @@
 
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +17,7 @@ from gateway import cards
 from gateway.app import Gateway
 from gateway.people import Person
 from tests.unit.gateway_routes.conftest import ADMIN, BER, HOLDER, FakeAcademy, KnownPeople, Visitor
+from tests.unit.gateway_routes.test_catalogue import tell_changed
 
 TOKEN = "dGhpcyBpcyBhIHRva2Vu"
 PAGE = f"/challenges/{TOKEN}"
@@ -397,6 +400,7 @@ class TestPage:
             assert page(app, path, **{"If-None-Match": etag}).status_code == 304
             assert page(app, f"{path}?lang=en").headers["ETag"] != etag
             academy.title += " (bis)"
+            tell_changed(app, academy)
             assert page(app, path, **{"If-None-Match": etag}).status_code == 200
 
     @pytest.mark.parametrize(("ref", "kept"), [("video-42", "?ref=video-42"), ('"><b>', ""), ("a" * 65, ""), ("", "")])
@@ -451,8 +455,23 @@ class TestPicture:
         assert cards.drawable("👩‍💻") == ""
         assert cards.drawable("e\u0301") == "é"
 
-    def test_the_same_words_are_drawn_once(self) -> None:
-        card = cards.Card("a", "b", "900", "d", "e", "f")
+    def test_a_challenge_that_spreads_is_asked_for_and_drawn_once(
+        self, app: Gateway, academy: Academy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drawings: list[cards.Card] = []
 
-        assert cards.drawn(card) is cards.drawn(card)
-        assert card.etag != cards.Card("a", "b", "901", "d", "e", "f").etag
+        def drawn(card: cards.Card) -> bytes:
+            drawings.append(card)
+            return cards.drawn(card)
+
+        monkeypatch.setattr("gateway.routes.challenge_pages.cards", SimpleNamespace(**vars(cards) | {"drawn": drawn}))
+
+        with ThreadPoolExecutor(8) as crowd:
+            answers = list(crowd.map(lambda _: page(app, f"{PAGE}.png").status_code, range(16)))
+
+        assert answers == [200] * 16
+        assert len(drawings) == 1
+        assert academy.asked["get_challenge"] == 1
+
+    def test_other_words_are_another_picture(self) -> None:
+        assert cards.Card("a", "b", "900", "d", "e", "f").etag != cards.Card("a", "b", "901", "d", "e", "f").etag
