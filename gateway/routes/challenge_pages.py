@@ -98,7 +98,7 @@ def _other(language: Language) -> Language:
 
 def _page(challenge: dict[str, Any], token: str, language: Language) -> bytes:
     own, front = settings().public_url, settings().front_url
-    url, play = challenges.address(own, token), challenges.address(front, token)
+    page_url, play = challenges.address(own, token), challenges.address(front, token)
     if ref := _ref():
         # the link on a video that brought them goes on to where they register
         play = f"{play}?ref={ref}"
@@ -113,12 +113,14 @@ def _page(challenge: dict[str, Any], token: str, language: Language) -> bytes:
         language,
         challenge=challenge,
         title=say("challenge.title", language, words),
-        headline=say("challenge.headline", language, words),
+        # a line may end before or after a name, not in one
+        headline=say("challenge.headline", language, words | {"name": name.replace(" ", "\u00a0")}),
         description=say("challenge.description", language, words),
         questions=_questions(challenge["questions"], language),
         play=play,
-        url=url,
-        image=f"{url}.png?lang={language}",
+        page=page_url,
+        url=page_url if language == "fr" else f"{page_url}?lang={language}",
+        image=f"{page_url}.png?lang={language}",
         image_size=cards.SIZE,
         image_text=say("challenge.image", language, words),
     )
