@@ -113,8 +113,8 @@ def _page(challenge: dict[str, Any], token: str, language: Language) -> bytes:
         language,
         challenge=challenge,
         title=say("challenge.title", language, words),
-        # a line may end before or after a name, not in one
-        headline=say("challenge.headline", language, words | {"name": name.replace(" ", "\u00a0")}),
+        # no line ends before a name's last word: it may be a number
+        headline=say("challenge.headline", language, words | {"name": "\u00a0".join(name.rsplit(" ", 1))}),
         description=say("challenge.description", language, words),
         questions=_questions(challenge["questions"], language),
         play=play,
