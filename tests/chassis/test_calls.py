@@ -168,6 +168,7 @@ def test_a_fault_is_answered_without_its_details_which_are_logged(shared_specime
         shared_specimen.rpc.call("specimen", "break_down")
 
     assert "secret" not in repr((raised.value.args, raised.value.members, raised.value.errors))
+    assert shared_specimen.wait_for_log("a call failed", lambda line: line["request_id"] == "request-of-the-fault")
     faults = shared_specimen.log_lines("a call failed")
     assert "a secret of the service" in faults[-1]["exception"]
     assert faults[-1]["request_id"] == "request-of-the-fault"

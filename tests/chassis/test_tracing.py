@@ -5,8 +5,9 @@ from uuid import uuid4
 import pytest
 
 from chassis.context import Trace, traced
+from chassis.local.processes import wait_until
 from contracts.errors import NotFound
-from tests.chassis.specimen import Laboratory, Specimen, envelope_of, lesson_completed
+from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, envelope_of, lesson_completed
 
 
 def test_the_log_of_a_called_service_carries_the_callers_ids(shared_specimen: Specimen) -> None:
@@ -14,6 +15,7 @@ def test_the_log_of_a_called_service_carries_the_callers_ids(shared_specimen: Sp
         shared_specimen.rpc.call("specimen", "echo", value=1)
     shared_specimen.rpc.call("specimen", "echo", value=2)
 
+    assert shared_specimen.wait_for_log("served", lambda line: line.get("request_id") == "request-1")
     carried = [line for line in shared_specimen.log_lines("served") if line.get("request_id") == "request-1"]
     assert len(carried) == 1
     assert carried[0]["correlation_id"] == "story-1"
@@ -43,6 +45,7 @@ def test_the_log_of_an_events_consumer_carries_the_ids_of_the_request_that_began
     event_id = shared_laboratory.scalar("select id::text from event_log where partition_key = :key", key=str(lesson))
     obeyed = [line for line in shared_specimen.log_lines("obeyed") if line.get("correlation_id") == "story-2"]
     assert [line["event_id"] for line in obeyed] == [event_id]
+    assert shared_specimen.wait_for_log("handled", lambda line: "story-2" in line["correlation_ids"])
     handled = [line for line in shared_specimen.log_lines("handled") if "story-2" in line["correlation_ids"]]
     assert len(handled) == 1
     assert event_id in handled[0]["event_ids"]
@@ -55,6 +58,8 @@ def test_every_event_of_a_batch_is_found_in_the_log(laboratory: Laboratory) -> N
     specimen = laboratory.start()
 
     laboratory.wait_for_effects(*[envelope.subject for envelope in envelopes])
+    # lines are written after the commit
+    assert wait_until(lambda: sum(line["events"] for line in specimen.log_lines("handled")) == 80, PATIENCE)
     handled = specimen.log_lines("handled")
     assert {story for line in handled for story in line["correlation_ids"]} == {f"story-{n}" for n in range(80)}
     assert {event for line in handled for event in line["event_ids"]} == {str(item.id) for item in envelopes}
@@ -77,5 +82,7 @@ def test_a_refused_call_is_logged_with_its_outcome(shared_specimen: Specimen) ->
     with traced(Trace(request_id="request-5")), pytest.raises(NotFound):
         shared_specimen.rpc.call("specimen", "no_such_method")
 
+    # the answer goes out first
+    assert shared_specimen.wait_for_log("served", lambda line: line.get("request_id") == "request-5")
     lines = [line for line in shared_specimen.log_lines("served") if line.get("request_id") == "request-5"]
     assert [line["outcome"] for line in lines] == ["no-such-method"]
