@@ -145,7 +145,9 @@ def test_limits_of_the_week_hold_when_all_start_at_once(arena: Arena) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_32_hands_duel_on_the_same_wallets_and_every_point_is_accounted_for(arena: Arena, seed: int) -> None:
+def test_32_hands_duel_learn_and_buy_on_the_same_wallets_and_every_point_is_accounted_for(
+    arena: Arena, seed: int
+) -> None:
     random = Random(seed)
     players = [arena.player(20 * random.randint(1, 6)) for _ in range(6)]
     before = sum(points for points, _ in map(arena.wallet, players))
@@ -162,6 +164,12 @@ def test_32_hands_duel_on_the_same_wallets_and_every_point_is_accounted_for(aren
             arena.game.hear(lesson_done(user_id))
             with lock:
                 earned[user_id] += 20
+            try:
+                arena.game.buy(user_id)
+            except Conflict:
+                continue
+            with lock:
+                earned[user_id] -= 100
 
     failures = [found for found in at_once(*[partial(duel_on, *one) for one in duels]) if found is not None]
 
@@ -169,6 +177,7 @@ def test_32_hands_duel_on_the_same_wallets_and_every_point_is_accounted_for(aren
     arena.assert_books_balance(*players)
     wallets = [arena.wallet(player) for player in players]
     assert {held for _, held in wallets} == {0}
+    assert min(points for points, _ in wallets) >= 0
     assert sum(points for points, _ in wallets) == before + earned.total()
     assert {arena.see(duel, one).state for duel, one, _, _ in duels} == {"finished"}
 
