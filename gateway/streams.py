@@ -49,6 +49,8 @@ MOST_STREAMS = 3_000
 READERS = 8
 BEGIN_SECONDS = 5.0
 """How long a greeting may wait for where the stream begins."""
+FAREWELL_SECONDS = 1.0
+"""How long the end of a stream may take."""
 LATE_AT_ONCE = 200
 """Streams that ask again, each second, for what could not be read."""
 
@@ -235,9 +237,11 @@ class Streams:
         finally:
             watch.cancel()
             self._discharge(stream)
-            # who takes nothing would not take this either
-            if stream.ending not in ("stuck", "gone"):
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        # who was cut off in the middle of a write would not take this either
+        if stream.ending != "gone":
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _begin(self, stream: _Stream) -> None:
         """Find out what the last thing told is, before the greeting says that from now on all is heard."""
@@ -331,6 +335,9 @@ class Streams:
             TOLD.labels("game").inc()
 
     async def _write(self, stream: _Stream, content: bytes) -> None:
+        # its end came during a read, and nobody would cut this write off
+        if stream.ending:
+            return
         stream.writing_since = time.monotonic()
         try:
             await stream.send({"type": "http.response.body", "body": content, "more_body": True})

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -35,6 +36,10 @@ class Academy:
     silent: bool = False
     gone: set[UUID] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    reading: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.reading.set()
 
     def by_id(self, user_id: UUID) -> Person | None:
         return self.by_ids([user_id]).get(user_id)
@@ -49,6 +54,7 @@ class Academy:
 
     def call(self, service: str, method: str, deadline: float | None = None, **arguments: Any) -> Any:
         self.calls.append(method)
+        self.reading.wait(5)
         if self.silent:
             raise Unavailable
         return getattr(self, method)(**arguments)
@@ -138,8 +144,7 @@ class Browser:
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.body":
-            if message["more_body"]:
-                await self.reading.wait()
+            await self.reading.wait()
             self.content += message["body"]
             self.ended = not message["more_body"]
 
@@ -428,6 +433,35 @@ def test_a_reader_who_takes_nothing_is_let_go_and_costs_nothing_meanwhile(monkey
 
 
 @in_loop
+async def test_a_reader_who_takes_nothing_holds_up_no_end_of_their_stream(academy: Academy) -> None:
+    process = Process(academy)
+    writing, idle = await process.open(life=60), await process.open(BER, life=60)
+    writing.reading.clear()
+    idle.reading.clear()
+    process.hear(academy.add(AWA, "…"))
+    await soon(lambda: academy.calls.count("get_feed") >= 3)
+
+    process.now += 61
+
+    await soon(lambda: writing.ended and idle.ended, module.FAREWELL_SECONDS + 0.5)
+
+
+@in_loop
+async def test_an_end_that_comes_during_a_read_is_not_lost_in_a_write(academy: Academy) -> None:
+    process = Process(academy)
+    browser = await process.open()
+    browser.reading.clear()
+    academy.reading.clear()
+    process.hear(academy.add(AWA, "…"))
+    await soon(lambda: academy.calls.count("get_feed") >= 3)
+
+    process.streams.end_all()
+    academy.reading.set()
+
+    await soon(lambda: browser.ended, module.FAREWELL_SECONDS + 0.5)
+
+
+@in_loop
 async def test_when_the_process_ends_all_streams_do_at_once_and_no_more_begin(academy: Academy) -> None:
     process = Process(academy)
     slow, idle = await process.open(), await process.open(BER)
@@ -437,7 +471,8 @@ async def test_when_the_process_ends_all_streams_do_at_once_and_no_more_begin(ac
 
     process.streams.end_all()
 
-    await soon(lambda: slow.ended and idle.ended, 0.5)
+    await soon(lambda: idle.ended, 0.5)
+    await soon(lambda: slow.ended, module.FAREWELL_SECONDS + 0.5)
     late = await process.open()
     assert late.ended
 
