@@ -171,7 +171,7 @@ class Office:
     """A mail server that takes everything, until `trouble` says otherwise."""
 
     taken: list[Mail] = field(default_factory=list)
-    trouble: Exception | None = None
+    trouble: BaseException | None = None
 
     def send(self, mail: Mail) -> None:
         """Take a mail."""

@@ -158,6 +158,23 @@ def test_a_mail_that_may_have_gone_out_is_not_sent_again(
     assert (office.taken, desk.mails(awa)) == ([], [("unknown", 1)])
 
 
+def test_when_the_sender_ends_in_the_middle_of_a_mail_no_other_mail_is_lost(
+    desk: Desk, accounts: Accounts, office: Office
+) -> None:
+    people = [accounts.add(f"Awa {number}", f"awa{number}@tanka.example") for number in range(6)]
+    desk.hear(*(endangered(user_id) for user_id in people), by_mail=True)
+    office.trouble = SystemExit()
+    with pytest.raises(SystemExit):
+        send(desk, accounts, office)
+    office.trouble = None
+
+    for at in (NOW, NOW + UNKNOWN_AFTER):
+        send(desk, accounts, office, at)
+
+    states = sorted(state for user_id in people for state, _ in desk.mails(user_id))
+    assert (states, len(office.taken)) == (["sent"] * 5 + ["unknown"], 5)
+
+
 def test_while_nobody_knows_the_address_it_waits_and_no_attempt_counts(
     desk: Desk, accounts: Accounts, office: Office
 ) -> None:
