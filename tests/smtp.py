@@ -1,5 +1,6 @@
 """A real SMTP server for tests, and what it received."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from email.policy import default
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from chassis.local.processes import free_ports
 
@@ -20,6 +22,12 @@ class PostOffice:
     url: str = ""
     messages: list[EmailMessage] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
+    passwords: list[bytes] = field(default_factory=list)
+
+    def let_in(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, login: LoginPassword) -> AuthResult:
+        """Take any password, and remember it."""
+        self.passwords.append(login.password)
+        return AuthResult(success=True)
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
         """Take an addressee, or refuse."""
@@ -35,11 +43,18 @@ class PostOffice:
 
 
 @contextmanager
-def post_office() -> Iterator[PostOffice]:
-    """A server that runs as long as the block lasts."""
+def post_office(tls: ssl.SSLContext | None = None) -> Iterator[PostOffice]:
+    """A server that runs as long as the block lasts; with `tls` it offers STARTTLS."""
     office = PostOffice()
     (port,) = free_ports(1)
-    controller = Controller(office, hostname="127.0.0.1", port=port)
+    controller = Controller(
+        office,
+        hostname="127.0.0.1",
+        port=port,
+        tls_context=tls,
+        authenticator=office.let_in,
+        auth_require_tls=False,
+    )
     controller.start()
     office.url = f"smtp://127.0.0.1:{port}"
     try:

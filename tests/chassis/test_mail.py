@@ -1,10 +1,19 @@
 """Given a real mail server, mails are as they should be, and it is known what became of them."""
 
+import ipaddress
 import socket
+import ssl
 import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
+from chassis import mail as module
 from chassis.mail import Mail, NotTaken, Smtp, Unanswered
 from tests.smtp import post_office
 
@@ -47,6 +56,7 @@ def test_a_refusal_says_whether_it_is_for_good(answer: str, is_final: bool) -> N
             Smtp(office.url, "post@tanka.example").send(MAIL)
 
     assert refused.value.is_final is is_final
+    assert str(refused.value) == f"SMTPRecipientsRefused {answer[:3]}", "addresses are in no log"
     assert office.messages == []
 
 
@@ -66,6 +76,57 @@ def test_a_server_that_hangs_up_when_it_has_the_mail_may_have_taken_it() -> None
         with pytest.raises(Unanswered):
             Smtp(f"smtp://127.0.0.1:{server.getsockname()[1]}", "post@tanka.example").send(MAIL)
         thread.join(10)
+
+
+def test_a_server_whose_certificate_nobody_vouches_for_gets_neither_mail_nor_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, tls = _certified(tmp_path)
+    with post_office(tls) as office:
+        smtp = Smtp(office.url.replace("//", "//awa:secret@"), "post@tanka.example")
+        with pytest.raises(NotTaken, match=r"^SSLCertVerificationError$"):
+            smtp.send(MAIL)
+        assert (office.messages, office.passwords) == ([], [])
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        smtp.send(MAIL)
+
+    assert (len(office.messages), office.passwords) == (1, [b"secret"])
+
+
+def test_a_password_goes_without_tls_to_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with post_office() as office:
+        smtp = Smtp(office.url.replace("//", "//awa:secret@"), "post@tanka.example")
+        smtp.send(MAIL)
+        assert office.passwords == [b"secret"]
+
+        monkeypatch.setattr(module, "_LOOPBACK", frozenset())
+        with pytest.raises(NotTaken):
+            smtp.send(MAIL)
+
+    assert (len(office.messages), office.passwords) == (1, [b"secret"])
+
+
+def _certified(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate of 127.0.0.1 that only itself vouches for, and a server's end of TLS with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate_file, key_file)
+    return certificate_file, tls
 
 
 def _hang_up_after_data(server: socket.socket) -> None:
