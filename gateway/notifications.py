@@ -1,10 +1,10 @@
-"""What people are told, as the notification service has it, with the names that only the accounts have."""
+"""What people are told, as the notification service has it, with the names of people and badges."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from gateway.messages import Language
+from gateway.messages import Language, say
 from gateway.people import Person
 
 
@@ -17,7 +17,10 @@ class Names(Protocol):
 
 
 def with_names(items: Sequence[Mapping[str, Any]], names: Names, language: Language) -> list[dict[str, Any]]:
-    """The notifications with the public names of those whom they mention; who is nobody any more is "somebody"."""
+    """The notifications with the public names of those whom they mention; who is nobody any more is "somebody".
+
+    A badge is named in the title; the title of one that has no name yet stays as it is.
+    """
     known = names.by_ids({UUID(person["id"]) for item in items for person in item["people"].values()})
     return [_with_names(item, known, language) for item in items]
 
@@ -40,4 +43,6 @@ def _with_names(item: Mapping[str, Any], known: Mapping[UUID, Person], language:
         name = person["otherwise"] if named is None else named.public_name(language)
         for part in ("title", "body"):
             shown[part] = shown[part].replace(f"{{{placeholder}}}", name)
+    if badge := say(f"badge.{item['badge']}", language):
+        shown["title"] = say("notification.badge", language, {"badge": badge})
     return shown

@@ -18,7 +18,7 @@ from services.notification.texts import Language, Mentioned, written
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """What lies in an inbox; the names of `people` are still to be put into `title` and `body`."""
+    """What lies in an inbox; the names of `people` and of the `badge` are still to be put into `title` and `body`."""
 
     id: UUID
     kind: str
@@ -28,6 +28,7 @@ class Notification(msgspec.Struct, frozen=True):
     created_at: datetime
     read_at: datetime | None
     people: dict[str, Mentioned]
+    badge: str | None
 
 
 class Inbox(msgspec.Struct, frozen=True):
@@ -141,6 +142,7 @@ def _notification(row: Row[Any], language: Language, front_url: str) -> Notifica
         created_at=row.created_at,
         read_at=row.read_at,
         people=words.people,
+        badge=row.parameters.get("badge"),
     )
 
 

@@ -80,7 +80,7 @@ def test_what_a_student_earns_and_is_told_reaches_their_stream(
     assert {player["display_name"] for player in shown["players"]} == {"Awa"}
     badge, told = listener.of("notification")
     assert [told, badge] == student.done("GET", "/me/notifications?unread")["items"]
-    assert badge["kind"] == "badge_awarded"
+    assert (badge["kind"], badge["title"]) == ("badge_awarded", "Nouveau badge : Premiers pas")
     assert told["title"] == "Awa te défie en duel"
     student.done("POST", f"/me/notifications/{told['id']}/read", status=204)
     assert student.done("GET", "/me/notifications")["unread"] == 1

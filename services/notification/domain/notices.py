@@ -13,7 +13,8 @@ from services.notification.domain import kinds
 class Notice:
     """What somebody is to be told. `key` tells it from all others of its kind: what was told is not told again.
 
-    `message` names the words, `parameters` are numbers and people's ids for them, `link` is a path in the front end.
+    `message` names the words, `parameters` are numbers, people's ids and badges' codes for them, `link` is a path in
+    the front end.
     """
 
     user_id: UUID
@@ -114,7 +115,7 @@ def of_new_captain(captain_id: UUID, squad_id: UUID, changed_at: datetime) -> No
 
 def of_badge(user_id: UUID, code: str, reason: str) -> Notice:
     """Somebody earned a badge, for this reason once."""
-    return Notice(user_id, kinds.BADGE_AWARDED, f"{code} {reason}", kinds.BADGE_AWARDED, "/me")
+    return Notice(user_id, kinds.BADGE_AWARDED, f"{code} {reason}", kinds.BADGE_AWARDED, "/me", {"badge": code})
 
 
 def of_level(user_id: UUID, level: int) -> Notice:

@@ -97,6 +97,7 @@ class Academy:
             "created_at": NOW.isoformat(),
             "read_at": None,
             "people": {"rival": {"id": str(BER), "otherwise": "quelqu’un"}},
+            "badge": None,
         }
         self._put(user_id, {"notification": item, "duel": None})
         return NotificationAdded(notification_id=notification_id, user_id=user_id, kind="system", added_at=NOW)

@@ -85,7 +85,7 @@ def test_who_becomes_captain_again_is_told_again() -> None:
     assert notices.of_new_captain(AWA, squad, NOW).key != notices.of_new_captain(AWA, squad, OPEN.expires_at).key
 
 
-def test_no_notification_carries_more_than_ids_and_numbers() -> None:
+def test_no_notification_carries_more_than_ids_codes_and_numbers() -> None:
     for notice in (
         *notices.of_duel(replace(OPEN, state="finished")),
         notices.of_frozen_streak(AWA, date(2026, 11, 23), 7, 1),
@@ -94,4 +94,4 @@ def test_no_notification_carries_more_than_ids_and_numbers() -> None:
         notices.of_level(AWA, 3),
         notices.of_removed_member(AWA, uuid4()),
     ):
-        assert all(isinstance(value, int) or name == "rival" for name, value in notice.parameters.items())
+        assert all(isinstance(value, int) or name in ("rival", "badge") for name, value in notice.parameters.items())
