@@ -43,6 +43,7 @@ def _with_names(item: Mapping[str, Any], known: Mapping[UUID, Person], language:
         name = person["otherwise"] if named is None else named.public_name(language)
         for part in ("title", "body"):
             shown[part] = shown[part].replace(f"{{{placeholder}}}", name)
-    if badge := say(f"badge.{item['badge']}", language):
+    # a notification service from before badges were named tells none
+    if badge := say(f"badge.{item.get('badge')}", language):
         shown["title"] = say("notification.badge", language, {"badge": badge})
     return shown
