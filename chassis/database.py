@@ -16,8 +16,8 @@ from chassis.outbox import outbox_row, record
 from contracts.errors import Unavailable
 from contracts.events.base import Event
 
-_AWAY = ("08", "57P", "53")
-_TOO_SLOW = ("57014", "55P03")
+_AWAY = ("08", "57P", "53", "55P03")
+_TOO_SLOW = "57014"
 
 
 class UnitOfWork:
@@ -55,11 +55,14 @@ class UnitOfWork:
 class Database:
     """A service's own database. `on_told` is called after each commit that left events in the outbox.
 
-    A statement that takes longer than `statement_seconds` is ended by the database. Within a call, a transaction that
+    A statement that takes longer than `statement_seconds` is ended by the database, and so is one that waits for a lock
+    longer than `lock_seconds`. Within a call, a transaction that
     has not come to its end by the deadline changes nothing: the caller has been told that it failed, and may ask again.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, statement_seconds: float = 15.0) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 8, statement_seconds: float = 15.0, lock_seconds: float = 10.0
+    ) -> None:
         self.url = url
         self._statement_seconds = statement_seconds
         self.on_told: Callable[[], None] = lambda: None
@@ -80,7 +83,7 @@ class Database:
                 # keepalives say nothing while a statement on its way is not acknowledged
                 "tcp_user_timeout": 20_000,
                 "options": f"-c timezone=UTC -c statement_timeout={statement_seconds * 1000:.0f} "
-                "-c idle_in_transaction_session_timeout=30000",
+                f"-c lock_timeout={lock_seconds * 1000:.0f} -c idle_in_transaction_session_timeout=30000",
             },
         )
         self._read_committed = self.engine.execution_options(isolation_level="READ COMMITTED")
@@ -148,7 +151,9 @@ def _time_left() -> float:
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether the error says that the database cannot be reached or has no room, rather than that the work is wrong."""
+    """Whether the error says that the database cannot be reached, has no room or holds what is wanted locked for long,
+    rather than that the work is wrong.
+    """
     if isinstance(error, PoolTimeoutError):
         return True
     original = _original(error)
@@ -161,9 +166,9 @@ def is_database_away(error: BaseException) -> bool:
 
 
 def is_database_slow(error: BaseException) -> bool:
-    """Whether the error says that a statement or its lock took longer than it may."""
+    """Whether the error says that a statement took longer than it may."""
     original = _original(error)
-    return isinstance(original, psycopg.Error) and original.sqlstate in _TOO_SLOW
+    return isinstance(original, psycopg.Error) and original.sqlstate == _TOO_SLOW
 
 
 def _original(error: BaseException) -> BaseException | None:

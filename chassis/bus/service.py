@@ -2,12 +2,14 @@
 
 from typing import Any, ClassVar
 
+from chassis.bus.broker import event_queue_name, messages_in
 from chassis.bus.consumer import DrainingConsumer
 from chassis.bus.relay import Relay
 from chassis.bus.trace import TraceProvider
 from chassis.database import Database
 from chassis.rpc_client import RpcClient
 from chassis.settings import Settings
+from contracts.topology import ConsumerQueue
 
 
 class Resources:
@@ -63,6 +65,10 @@ class Service:
     def rpc(self) -> RpcClient:
         """The client for calls to other services; never inside a unit of work."""
         return self.resources.rpc
+
+    def events_waiting(self, queue: ConsumerQueue) -> int:
+        """How many messages wait to be taken out of a queue of events."""
+        return messages_in(self.settings.amqp_uri, event_queue_name(self.settings.bus_prefix, queue))
 
     @property
     def settings(self) -> Settings:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from sqlalchemy import create_engine, text
 
-from chassis.bus.broker import BrokerAway, connect, dead_letter_queue_name
+from chassis.bus.broker import BrokerAway, dead_letter_queue_name, messages_in
 from chassis.bus.replay import Retained, replay, retained
 from chassis.local.processes import StartError
 from chassis.rpc_client import RpcClient
@@ -151,6 +151,4 @@ class _Sending:
 
 
 def _dead_letters(settings: Settings) -> int:
-    with connect(settings.amqp_uri) as connection:
-        name = dead_letter_queue_name(settings.bus_prefix, ANALYTICS_REPLAY)
-        return int(connection.channel().queue_declare(name, passive=True).message_count)
+    return messages_in(settings.amqp_uri, dead_letter_queue_name(settings.bus_prefix, ANALYTICS_REPLAY))

@@ -19,10 +19,18 @@ Kind = Literal["lesson", "course", "duel_won", "duel_lost", "purchase"]
 
 
 @dataclass(frozen=True)
+class Team:
+    """A squad, and the league that it plays in."""
+
+    squad_id: UUID
+    league: Literal["squads", "official"]
+
+
+@dataclass(frozen=True)
 class Entry:
     """A row for the ledger; `hasty_on` is the local date of a hasty completion that earned.
 
-    `squad_id` is the squad that the XP counts for.
+    `team` is the squad that the XP counts for.
     """
 
     user_id: UUID
@@ -32,7 +40,7 @@ class Entry:
     at: datetime
     cause: Trace
     hasty_on: date | None = None
-    squad_id: UUID | None = None
+    team: Team | None = None
 
 
 _RECORD = text(
@@ -61,7 +69,7 @@ def record(unit_of_work: UnitOfWork, students: dict[UUID, Student], entries: Seq
             "points": [entry.award.points for entry in entries],
             "at": [entry.at for entry in entries],
             "hasty_on": [entry.hasty_on for entry in entries],
-            "squad_ids": [entry.squad_id for entry in entries],
+            "squad_ids": [entry.team and entry.team.squad_id for entry in entries],
         },
     )
     for entry in entries:

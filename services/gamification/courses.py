@@ -1,9 +1,9 @@
 """The copy of catalog's courses and of their chapters, from their events."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
@@ -15,8 +15,8 @@ from services.gamification.unlocks import keep_others_out, plan_sweeps
 def keep_courses(connection: Connection, heard: Iterable[tuple[CourseChanged, int]]) -> None:
     """Copy the newest state heard of each course; an older one than the copy's changes nothing.
 
-    Of a bonus course that is published, it is planned to give it to those whose streaks are long enough already. The
-    course's row lock orders copies of the same course.
+    Of a bonus course that is published, or asks for fewer days than before, it is planned to give it to those whose
+    streaks are long enough already. The course's row lock orders copies of the same course.
     """
     newest: dict[UUID, tuple[CourseChanged, int]] = {}
     for course, sequence in heard:
@@ -24,7 +24,7 @@ def keep_courses(connection: Connection, heard: Iterable[tuple[CourseChanged, in
             newest[course.course_id] = (course, sequence)
     if not newest:
         return
-    opening = [course_id for course_id, (course, _) in newest.items() if course.unlock and course.status == "published"]
+    opening = _opening(connection, newest)
     if opening:
         keep_others_out(connection)
     statement = insert(course_copies).values(
@@ -51,6 +51,20 @@ def keep_courses(connection: Connection, heard: Iterable[tuple[CourseChanged, in
     plan_sweeps(connection, [course_id for course_id in kept if course_id in opening])
     if kept:
         _keep_chapters(connection, [newest[course_id][0] for course_id in sorted(kept)])
+
+
+def _opening(connection: Connection, newest: Mapping[UUID, tuple[CourseChanged, int]]) -> list[UUID]:
+    """The bonus courses that these states open to students to whom their copies are closed."""
+    statement = select(course_copies).where(course_copies.c.course_id.in_(newest)).order_by(course_copies.c.course_id)
+    rows = connection.execute(statement.with_for_update(key_share=True))
+    asked = {row.course_id: row.unlock_streak_days for row in rows if row.status == "published"}
+    opening = []
+    for course_id, (course, _) in newest.items():
+        if course.unlock and course.status == "published":
+            days = asked.get(course_id)
+            if days is None or course.unlock.streak_days < days:
+                opening.append(course_id)
+    return opening
 
 
 def _keep_chapters(connection: Connection, courses: Sequence[CourseChanged]) -> None:

@@ -12,13 +12,12 @@ from chassis.service import Delivery, Service, consumes, every, rpc
 from contracts import topology
 from contracts.events.accounts import Role, UserChanged
 from contracts.events.catalog import CourseChanged, QuizChanged
-from services.gamification import badges, leaderboards, unlocks
+from services.gamification import badges, leaderboards, squads_of_the_week, unlocks
 from services.gamification.courses import keep_courses
 from services.gamification.domain.weeks import week_of
 from services.gamification.duels import Mode
-from services.gamification.handlers import duels, evenings, learning, shop, squads
+from services.gamification.handlers import duels, evenings, learning, people, shop, squads
 from services.gamification.handlers.duels import Wanted
-from services.gamification.people import keep_people
 from services.gamification.queries import badges as badge_queries
 from services.gamification.queries import duels as duel_queries
 from services.gamification.queries import leaderboards as boards
@@ -155,7 +154,7 @@ class Gamification(Service):
     def hide_squad(self, squad_id: UUID, hidden: bool) -> None:
         """Take a squad off every public page, or put it back; for admins."""
         with self.database.unit_of_work() as unit_of_work:
-            squads.hide_squad(unit_of_work, squad_id, hidden=hidden)
+            squads.hide_squad(unit_of_work, squad_id, self.settings.academy_time_zone, hidden=hidden)
 
     @rpc
     def get_squad_of_the_week(self, week: str | None = None) -> boards.SquadOfTheWeek:
@@ -206,10 +205,19 @@ class Gamification(Service):
             leaderboards.fold_changes(unit_of_work)
 
     @every(interval=CHOICE_SECONDS)
-    def choose_squad_of_the_week(self) -> None:
-        """Choose the squad of the week that ended last."""
-        with self.database.unit_of_work() as unit_of_work:
-            leaderboards.choose_squad_of_the_week(unit_of_work, self.settings.academy_time_zone, now())
+    def choose_squads_of_the_week(self) -> None:
+        """Award and tell what was chosen some time ago, then choose the squads of weeks that have ended."""
+        time_zone = self.settings.academy_time_zone
+        more = True
+        while more:
+            with self.database.unit_of_work() as unit_of_work:
+                more = squads_of_the_week.award_next(unit_of_work, time_zone, now())
+        with self.database.single_statement() as unit_of_work:
+            weeks = squads_of_the_week.weeks_to_choose(unit_of_work.connection, time_zone, now())
+        # what is chosen is told: after a breakdown, what was learned in time must have arrived first
+        if weeks and self.events_waiting(topology.GAMIFICATION_LEARNING) == 0:
+            with self.database.unit_of_work() as unit_of_work:
+                squads_of_the_week.choose(unit_of_work.connection, time_zone, now())
 
     @every(interval=BADGE_SECONDS)
     def catch_up_on_badges(self) -> None:
@@ -308,10 +316,7 @@ class Gamification(Service):
         """Accounts changed: keep their newest states."""
         heard = [(delivery.envelope, delivery.event) for delivery in deliveries]
         changed = [(envelope, event) for envelope, event in heard if isinstance(event, UserChanged)]
-        keep_people(unit_of_work.connection, changed)
-        erased = [event.user_id for _, event in changed if event.status == "erased"]
-        squads.people_left(unit_of_work, erased, self.settings.academy_time_zone, now())
-        evenings.look_again(unit_of_work.connection, {event.user_id for _, event in changed}, now())
+        people.people_changed(unit_of_work, changed, self.settings.academy_time_zone, now())
 
     @every(interval=LOOK_SECONDS)
     def look(self) -> None:

@@ -1,6 +1,6 @@
 """A student's row: whoever changes anything of a student locks it first, and saves it at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -61,6 +61,16 @@ def lock(connection: Connection, user_ids: set[UUID]) -> dict[UUID, Student]:
         row.user_id: Student(row.xp, row.points, row.points_held, streak_of(row), row.look_at, row.lessons)
         for row in connection.execute(_LOCK, {"user_ids": sorted(user_ids)})
     }
+
+
+_LOCK_KNOWN = text(
+    "select from students where user_id = any(cast(:user_ids as uuid[])) order by user_id for no key update"
+)
+
+
+def lock_known(connection: Connection, user_ids: Collection[UUID]) -> None:
+    """Lock the rows of those of them who have one, as `lock` does."""
+    connection.execute(_LOCK_KNOWN, {"user_ids": sorted(user_ids)})
 
 
 def streak_of(row: Row[Any]) -> Streak:

@@ -234,6 +234,7 @@ rank_spans = Table(
 The database's function `span_of` says which: an hour of a week, a day of all time.
 """
 
+Index("rank_totals_empty", rank_totals.c.board, postgresql_where=rank_totals.c.holders == 0)
 Index("rank_spans_empty", rank_spans.c.board, postgresql_where=rank_spans.c.holders == 0)
 
 rank_changes = Table(
@@ -256,8 +257,13 @@ squads_of_the_week = Table(
     Column("week", Text, primary_key=True),
     Column("squad_id", Uuid, ForeignKey("squads.squad_id")),
     Column("chosen_at", DateTime(timezone=True), nullable=False),
+    Column("awarded_squad_id", Uuid, ForeignKey("squads.squad_id")),
 )
-"""Which squad won each finished week; no squad where none could."""
+"""Which squad won each finished week, as a recount finds; no squad where none could.
+
+`awarded_squad_id` is the one whose members were given the badge last: another than `squad_id` until they are.
+"""
+
 badge_awards = Table(
     "badge_awards",
     metadata,

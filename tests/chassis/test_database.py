@@ -55,6 +55,19 @@ def test_a_pool_without_a_free_connection_means_that_the_database_has_no_room(da
         assert is_database_away(_error(database, "select 1"))
 
 
+def test_a_lock_that_others_hold_for_long_says_nothing_against_the_work(shared_laboratory: Laboratory) -> None:
+    waiting = Database(shared_laboratory.database.url, pool_size=1, lock_seconds=0.1)
+    holding = Database(shared_laboratory.database.url, pool_size=1)
+
+    with holding.unit_of_work() as unit_of_work:
+        unit_of_work.connection.execute(text("lock table inbox"))
+        assert is_database_away(_error(waiting, "select from inbox"))
+
+    waiting.ping()
+    waiting.close()
+    holding.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     ["select 1 / 0", "select from nowhere", "nonsense", "do $$ begin raise serialization_failure; end $$"],

@@ -37,7 +37,8 @@ def tidy(value: str) -> str:
 
 def name_key(name: str) -> str:
     """What two names that look the same have in common: letters without accents, case, width and spaces."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    # some letters have a case only once they are plain, and some are plain only in lower case
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
     return "".join(c for c in decomposed if c.isprintable() and not (unicodedata.combining(c) or c.isspace()))
 
 

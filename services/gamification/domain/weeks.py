@@ -13,8 +13,7 @@ class NoWeek(ValueError):
 
 def week_of(at: datetime, time_zone: str) -> str:
     """The week in which the instant lies, such as `2026-W47`; the year is the ISO week's own."""
-    year, week, _ = at.astimezone(ZoneInfo(time_zone)).date().isocalendar()
-    return f"{year:04}-W{week:02}"
+    return _week(at.astimezone(ZoneInfo(time_zone)).date())
 
 
 def begin_of(week: str, time_zone: str) -> datetime:
@@ -29,7 +28,20 @@ def end_of(week: str, time_zone: str) -> datetime:
 
 def week_before(week: str) -> str:
     """The week before. Raises `NoWeek`."""
-    year, number, _ = (_monday(week) - timedelta(weeks=1)).isocalendar()
+    return _week(_monday(week) - timedelta(weeks=1))
+
+
+def weeks_around(first: datetime, last: datetime, time_zone: str) -> list[str]:
+    """The weeks from the one before that of `first` to the one after that of `last`: in another time zone than this an
+    instant may lie in one of those.
+    """
+    monday, end = (_monday(week_of(at, time_zone)) for at in (first, last))
+    weeks = range(-1, (end - monday) // timedelta(weeks=1) + 2)
+    return [_week(monday + timedelta(weeks=number)) for number in weeks]
+
+
+def _week(day: date) -> str:
+    year, number, _ = day.isocalendar()
     return f"{year:04}-W{number:02}"
 
 

@@ -20,14 +20,12 @@ from services.gamification.tables import students
 LOOKED_AT_ONCE = 200
 
 _LOOK_AGAIN = text(
-    "update students set look_at = :now where user_id in ("
-    "select user_id from students where user_id = any(cast(:user_ids as uuid[])) and look_at is not null "
-    "order by user_id for no key update)"
+    "update students set look_at = :now where user_id = any(cast(:user_ids as uuid[])) and look_at is not null"
 )
 
 
 def look_again(connection: Connection, user_ids: Collection[UUID], now: datetime) -> None:
-    """Let the flames of these students be looked at now: their evening may lie elsewhere than was thought."""
+    """Let the flames of these students, whose rows are locked, be looked at now: their evening may be another."""
     connection.execute(_LOOK_AGAIN, {"user_ids": sorted(user_ids), "now": now})
 
 

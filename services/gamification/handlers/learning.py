@@ -23,7 +23,7 @@ from services.gamification.domain import xp
 from services.gamification.domain.streak import Learning, LearningDay, Streak
 from services.gamification.domain.xp import Award
 from services.gamification.history import histories
-from services.gamification.leaderboards import add_scores, with_squads
+from services.gamification.leaderboards import add_scores, with_teams
 from services.gamification.notices import Frozen, tell_frozen
 from services.gamification.people import time_zones
 from services.gamification.students import Student, lock, save, with_streak
@@ -68,7 +68,7 @@ def students_learned(
     user_ids = {fact.user_id for fact in finished} | {fact.user_id for fact in learned}
     students = lock(unit_of_work.connection, user_ids)
     before = dict(students)
-    entries = with_squads(unit_of_work.connection, _entries(unit_of_work.connection, finished))
+    entries = with_teams(unit_of_work.connection, _entries(unit_of_work.connection, finished))
     record(unit_of_work, students, entries)
     add_scores(unit_of_work, entries, academy_time_zone, now)
     courses = [entry for entry in entries if entry.kind == "course"]

@@ -1,9 +1,10 @@
 """What happens to squads and their members.
 
 The student's row is locked first, then the squad's: so nobody is in two squads, and no squad has a member too many.
+Whoever takes a squad off the leaderboards keeps scores out of it meanwhile.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,7 +19,8 @@ from contracts.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from contracts.events.gamification import SquadCaptainChanged, SquadMemberRemoved
 from services.gamification.domain import squads as rules
 from services.gamification.domain.weeks import week_of
-from services.gamification.leaderboards import relist
+from services.gamification.leaderboards import keep_scores_out, relist
+from services.gamification.squads_of_the_week import squad_was_listed_or_not
 from services.gamification.students import lock
 from services.gamification.tables import memberships, squads
 
@@ -125,14 +127,18 @@ def hand_over_captaincy(
 def update_squad(
     unit_of_work: UnitOfWork, squad_id: UUID, user_id: UUID, role: str, name: str | None, motto: str | None
 ) -> None:
-    """Rename a squad or give it another motto; its captain may, and of an official one its maker and admins.
+    """Rename a squad or give it another motto; its captain may, and of an official one its maker, while they are an
+    instructor, and admins.
 
     Raises `NotFound`, `Forbidden`, `Invalid`, or `Conflict`: "name-taken".
     """
     connection = unit_of_work.connection
     squad = _open_squad(connection, squad_id)
-    leads = user_id == squad.creator_id if squad.official else user_id == squad.captain_id
-    if not (leads or (squad.official and role == "admin")):
+    if squad.official:
+        leads = role == "admin" or (role == "instructor" and user_id == squad.creator_id)
+    else:
+        leads = user_id == squad.captain_id
+    if not leads:
         raise Forbidden
     tidy_name = squad.name if name is None else rules.tidy(name)
     tidy_motto = squad.motto if motto is None else rules.tidy(motto)
@@ -144,20 +150,27 @@ def update_squad(
         raise Conflict("name-taken") from error
 
 
-def hide_squad(unit_of_work: UnitOfWork, squad_id: UUID, *, hidden: bool) -> None:
-    """Take a squad off every public page, or put it back. Raises `NotFound`."""
+def hide_squad(unit_of_work: UnitOfWork, squad_id: UUID, academy_time_zone: str, *, hidden: bool) -> None:
+    """Take a squad off every public page, or put it back: another may be a week's squad then. Raises `NotFound`."""
     connection = unit_of_work.connection
+    keep_scores_out(connection, squad_id)
     changed = connection.execute(update(squads).where(squads.c.squad_id == squad_id).values(hidden=hidden))
     if changed.rowcount == 0:
         raise NotFound
     relist(connection, squad_id)
+    squad_was_listed_or_not(connection, squad_id, academy_time_zone)
 
 
-def people_left(unit_of_work: UnitOfWork, user_ids: Iterable[UUID], academy_time_zone: str, now: datetime) -> None:
-    """Take people whose accounts were erased out of their squads and off the leaderboards."""
+def people_left(unit_of_work: UnitOfWork, user_ids: Collection[UUID], academy_time_zone: str, now: datetime) -> None:
+    """Take people whose accounts were erased, and whose rows are locked, out of squads and off the leaderboards."""
+    connection = unit_of_work.connection
+    left = select(memberships).where(memberships.c.user_id.in_(user_ids), memberships.c.left_at.is_(None))
+    # squad by squad in one order, as everybody locks them
+    for membership in connection.execute(left.order_by(memberships.c.squad_id, memberships.c.user_id)).all():
+        squad = _open_squad(connection, membership.squad_id)
+        _take_out(unit_of_work, squad, membership, academy_time_zone, now, removed=False)
     for user_id in sorted(user_ids):
-        leave_squad(unit_of_work, user_id, academy_time_zone, now)
-        relist(unit_of_work.connection, user_id)
+        relist(connection, user_id)
 
 
 def _make(
@@ -227,10 +240,12 @@ def _take_out(
     if squad.captain_id == membership.user_id:
         next_captain = rules.successor(_members(connection, squad.squad_id))
         values["captain_id"] = next_captain
-        if next_captain is None:
-            values |= {"closed_at": now, "closed_in": week_of(now, academy_time_zone)}
+    closes = next_captain is None and not squad.official
+    if closes:
+        keep_scores_out(connection, squad.squad_id)
+        values |= {"closed_at": now, "closed_in": week_of(now, academy_time_zone)}
     connection.execute(update(squads).where(squads.c.squad_id == squad.squad_id).values(values))
-    if next_captain is None and not squad.official:
+    if closes:
         relist(connection, squad.squad_id)
     elif next_captain != squad.captain_id:
         unit_of_work.tell(SquadCaptainChanged(squad_id=squad.squad_id, captain_id=next_captain, changed_at=now))
@@ -247,7 +262,8 @@ def _exists(connection: Connection, squad_id: UUID) -> bool:
 
 def _open_squad(connection: Connection, squad_id: UUID) -> Row[Any]:
     statement = select(squads).where(squads.c.squad_id == squad_id, squads.c.closed_at.is_(None))
-    squad = connection.execute(statement.with_for_update()).one_or_none()
+    # whoever adds to the ledger refers to the squad, and need not wait
+    squad = connection.execute(statement.with_for_update(key_share=True)).one_or_none()
     if squad is None:
         raise NotFound
     return squad

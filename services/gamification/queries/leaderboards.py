@@ -60,15 +60,22 @@ class _Position(msgspec.Struct, frozen=True):
     rank: int
 
 
-_PAGE = (
-    "select standings.holder_id, standings.score, standings.reached_at, coalesce(squads.name, '') as name "
-    "from standings left join squads on squads.squad_id = standings.holder_id "
-    "where board = :board and period = :period and listed"
+_PLACES = (
+    "(select holder_id, score, reached_at from standings where board = :board and period = :period and listed {after}"
+    "order by score desc, reached_at, holder_id limit :limit)"
 )
-_ORDER = " order by score desc, reached_at, holder_id limit :limit"
-_FIRST_PAGE = text(_PAGE + _ORDER)
+_PAGE = (
+    "select page.*, coalesce(squads.name, '') as name from ({places}) as page "
+    "left join squads on squads.squad_id = page.holder_id order by score desc, reached_at, holder_id limit :limit"
+)
+_FIRST_PAGE = text(_PAGE.format(places=_PLACES.format(after="")))
+# two ranges of the index: as one condition, all who have the same score would be looked through
 _NEXT_PAGE = text(
-    _PAGE + " and score <= :score and (score < :score or (reached_at, holder_id) > (:reached_at, :holder_id))" + _ORDER
+    _PAGE.format(
+        places=_PLACES.format(after="and score = :score and (reached_at, holder_id) > (:reached_at, :holder_id) ")
+        + " union all "
+        + _PLACES.format(after="and score < :score ")
+    )
 )
 _MINE = text(
     "select score, reached_at, listed, span_of(period, reached_at) as span from standings "

@@ -8,6 +8,7 @@ import pytest
 from chassis.database import Database
 from tests.conftest import DatabaseFactory
 from tests.services.gamification.arena import HANDS, Arena
+from tests.services.gamification.boards import Boards
 from tests.services.gamification.game import Game
 
 
@@ -43,3 +44,18 @@ def arena(arena_database: Database) -> Arena:
 def student() -> UUID:
     """Someone of whom nothing is known."""
     return uuid4()
+
+
+@pytest.fixture(scope="module")
+def whole(module_database_url_for: DatabaseFactory) -> Iterator[Boards]:
+    # whoever waits so long would wait for ever
+    database = Database(module_database_url_for("gamification"), lock_seconds=3)
+    yield Boards(database)
+    database.close()
+
+
+@pytest.fixture
+def boards(whole: Boards) -> Boards:
+    """Leaderboards with nobody on them."""
+    whole.forget()
+    return whole

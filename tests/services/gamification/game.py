@@ -18,9 +18,8 @@ from contracts.events.progress import CourseCompleted, DayStudied, LessonComplet
 from services.gamification import unlocks
 from services.gamification.courses import keep_courses
 from services.gamification.domain.weeks import week_of
-from services.gamification.handlers import evenings, learning, shop
+from services.gamification.handlers import evenings, learning, people, shop
 from services.gamification.history import histories
-from services.gamification.people import keep_people
 from services.gamification.queries import shop as shop_queries
 from services.gamification.queries import standing
 from services.gamification.students import streak_of
@@ -127,8 +126,7 @@ class Game:
         )
         envelope = msgspec.structs.replace(delivered(moved)[0], sequence=sequence)
         with self.database.unit_of_work() as unit_of_work:
-            keep_people(unit_of_work.connection, [(envelope, moved)])
-            evenings.look_again(unit_of_work.connection, {user_id}, now)
+            people.people_changed(unit_of_work, [(envelope, moved)], "UTC", now)
 
     def look(self, now: datetime) -> None:
         """Let what is due be told of all flames."""

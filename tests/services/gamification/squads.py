@@ -7,8 +7,7 @@ from uuid import UUID, uuid4
 from contracts.events.accounts import UserChanged
 from contracts.events.base import Event
 from services.gamification.domain.weeks import week_of
-from services.gamification.handlers import squads
-from services.gamification.people import keep_people
+from services.gamification.handlers import people, squads
 from services.gamification.queries import badges as badge_queries
 from services.gamification.queries import squads as queries
 from tests.services.gamification.game import EVENING, Game, delivered
@@ -75,10 +74,18 @@ class SquadGame:
     def hide(self, squad_id: UUID, *, hidden: bool = True) -> None:
         """Hide a squad."""
         with self.game.database.unit_of_work() as unit_of_work:
-            squads.hide_squad(unit_of_work, squad_id, hidden=hidden)
+            squads.hide_squad(unit_of_work, squad_id, ZONE, hidden=hidden)
 
-    def know(self, user_id: UUID, *, sequence: int = 1, at: datetime | None = None, **changes: Any) -> None:
-        """Let the state of an account be heard; `at` is when it was told."""
+    def know(
+        self,
+        user_id: UUID,
+        *,
+        sequence: int = 1,
+        at: datetime | None = None,
+        now: datetime = EVENING,
+        **changes: Any,
+    ) -> None:
+        """Let the state of an account be heard now; `at` is when it was told."""
         values: dict[str, Any] = {
             "user_id": user_id,
             "role": "student",
@@ -90,13 +97,11 @@ class SquadGame:
         envelope, event = delivered(UserChanged(**(values | changes)), sequence=sequence, time=at)
         assert isinstance(event, UserChanged)
         with self.game.database.unit_of_work() as unit_of_work:
-            keep_people(unit_of_work.connection, [(envelope, event)])
+            people.people_changed(unit_of_work, [(envelope, event)], ZONE, now)
 
     def erase(self, user_id: UUID) -> None:
         """Let it be heard that an account was erased."""
         self.know(user_id, sequence=2, status="erased")
-        with self.game.database.unit_of_work() as unit_of_work:
-            squads.people_left(unit_of_work, [user_id], ZONE, EVENING)
 
     def of(self, squad_id: UUID) -> queries.Squad:
         """The squad as everybody sees it."""

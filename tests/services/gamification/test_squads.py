@@ -166,6 +166,8 @@ def test_an_official_squad_has_no_captain_no_cap_and_nobody_who_made_it(squads: 
     with pytest.raises(Forbidden):
         squads.update(squad_id, uuid4(), role="instructor", motto="Non")
     with pytest.raises(Forbidden):
+        squads.update(squad_id, maker, role="student", motto="Je ne suis plus instructeur")
+    with pytest.raises(Forbidden):
         squads.make_official(uuid4(), role="student")
 
 

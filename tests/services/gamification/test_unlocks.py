@@ -77,6 +77,27 @@ def test_who_reached_the_days_before_it_was_published_gets_it_too_whatever_becam
     assert (told.course_id, told.unlocked_at) == (draft.course_id, EVENING + 40 * DAY)
 
 
+def test_an_edit_that_opens_it_to_nobody_new_lets_nobody_be_looked_through(game: Game) -> None:
+    course = game.change(bonus_course())
+    game.sweep()
+
+    game.change(changed(course, title="Le cours encore plus secret"), sequence=2)
+    game.change(changed(course, unlock=Unlock(4)), sequence=3)
+    assert sweeps_planned(game) == 0
+    game.change(changed(course, unlock=Unlock(3)), sequence=4)
+    assert sweeps_planned(game) == 1
+    game.sweep()
+    game.change(changed(course, status="archived"), sequence=5)
+    game.change(changed(course, status="published"), sequence=6)
+    assert sweeps_planned(game) == 1
+
+
+def sweeps_planned(game: Game) -> int:
+    """Of how many courses it is planned to look through all students."""
+    with game.database.single_statement() as unit_of_work:
+        return unit_of_work.connection.execute(text("select count(*) from unlock_sweeps")).scalar_one()
+
+
 def test_who_reached_what_it_asks_for_now_gets_it(game: Game, student: UUID) -> None:
     course = game.change(bonus_course(unlock=Unlock(7)))
     learn(game, student, 0, 1, 2, 3, 4)

@@ -19,7 +19,10 @@ from services.gamification.domain.squads import (
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("other", ["les éclairs", "LES ECLAIRS", "Les  Éclairs", "Les E\u0301clairs", "Ｌｅｓ Éclairs"])
+@pytest.mark.parametrize(
+    "other",
+    ["les éclairs", "LES ECLAIRS", "Les  Éclairs", "Les E\u0301clairs", "Ｌｅｓ Éclairs", "𝐋𝐄𝐒 ÉCLAIRS"],
+)
 def test_names_that_look_the_same_are_the_same(other: str) -> None:
     assert name_key(tidy(other)) == name_key("Les Éclairs")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gamification.domain.weeks import NoWeek, begin_of, end_of, week_before, week_of
+from services.gamification.domain.weeks import NoWeek, begin_of, end_of, week_before, week_of, weeks_around
 
 ZONES = ["UTC", "Europe/Paris", "America/Los_Angeles", "Asia/Tokyo", "Africa/Kinshasa", "America/Santiago"]
 
@@ -26,6 +26,19 @@ def test_weeks_in_order_are_texts_in_order_and_before_all_time(at: datetime, tim
     week = week_of(at, time_zone)
 
     assert week_before(week) < week < week_of(at + timedelta(weeks=1), time_zone) < "all"
+
+
+@given(instants, st.integers(0, 300), st.sampled_from(ZONES), st.sampled_from(ZONES))
+def test_the_weeks_around_instants_are_those_of_all_zones_without_a_gap(
+    first: datetime, weeks: int, zone: str, other: str
+) -> None:
+    last = first + timedelta(weeks=weeks)
+
+    around = weeks_around(first, last, zone)
+
+    assert {week_of(first, other), week_of(last, other)} <= set(around)
+    assert [week_before(week) for week in around[1:]] == around[:-1]
+    assert around[1:-1] == [week_of(first + timedelta(weeks=number), zone) for number in range(len(around) - 2)]
 
 
 def test_the_week_turns_at_midnight_where_the_academy_is() -> None:
