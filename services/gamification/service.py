@@ -267,7 +267,7 @@ class Gamification(Service):
     @rpc
     def serve_question(self, user_id: UUID, duel_id: UUID, time_zone: str = "UTC") -> QuestionView:
         """Serve a player's next question, or the same while it waits for an answer."""
-        return duels.serve_question(self.database, duel_id, user_id, time_zone, self.settings.academy_time_zone, now())
+        return duels.serve_question(self.database, duel_id, user_id, time_zone, self.settings.academy_time_zone, now)
 
     @rpc
     def answer_question(

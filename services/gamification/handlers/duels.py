@@ -5,7 +5,7 @@ reader, or the timer.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,7 +35,9 @@ from services.gamification.tables import served_quizzes
 
 ANSWER_SECONDS = 1.0
 OPEN_CHALLENGES = 50
-"""How many duels that nobody has begun someone may have made: each of them calls on somebody."""
+"""How many duels that wait for their rivals someone may have made: each of them calls on somebody."""
+UNANSWERED_CHALLENGES = 5
+"""How many duels someone may have made, as long as a duel lives, that the same rival has not begun."""
 DUE_AT_ONCE = 100
 
 _TOKEN_BYTES = 16
@@ -85,7 +87,7 @@ def create_duel(database: Database, chapters: Chapters, rpc: Caller, wanted: Wan
     """Make a duel, or a challenge to be shared.
 
     Raises `NotFound`, `Forbidden("purchase-required")`, `Invalid`, and `Conflict` as "opponent-without-access",
-    "no-quiz" or "limit-reached".
+    "no-quiz", "limit-reached" or "unanswered-challenges".
     """
     if wanted.mode == "live" and wanted.opponent_id is None:
         raise Invalid(errors=(FieldError("/opponent_id", "required"),))
@@ -108,6 +110,10 @@ def create_duel(database: Database, chapters: Chapters, rpc: Caller, wanted: Wan
             return view
         if queries.open_challenges(connection, wanted.user_id) >= OPEN_CHALLENGES:
             raise Conflict("limit-reached", members={"maximum": OPEN_CHALLENGES})
+        since = now - rules.EXPIRES_AFTER
+        unanswered = queries.unanswered_challenges(connection, wanted.user_id, wanted.opponent_id, since)
+        if wanted.opponent_id is not None and unanswered >= UNANSWERED_CHALLENGES:
+            raise Conflict("unanswered-challenges", members={"maximum": UNANSWERED_CHALLENGES})
         duels.add(unit_of_work, duel)
         (view,) = queries.duel_views(connection, [duel], wanted.user_id)
     return view
@@ -195,12 +201,15 @@ def get_opponents(
 def decline_duel(database: Database, duel_id: UUID, user_id: UUID, now: datetime) -> DuelView:
     """Let the rival decline, before they were served a question; the same again for one declined before.
 
-    Raises `NotFound`, `Forbidden` for the challenger, and `Conflict("duel-begun")`.
+    Raises `NotFound`, `Forbidden` for the challenger, and `Conflict` as "duel-begun", or as "duel-by-link" where nobody
+    waits for them.
     """
     with database.unit_of_work() as unit_of_work:
         duel = _settled(unit_of_work, _locked(unit_of_work.connection, duel_id, user_id), now)
         if user_id != duel.opponent_id:
             raise Forbidden
+        if duel.mode == "link":
+            raise Conflict("duel-by-link")
         if duel.void_reason != "declined":
             if duel.is_over or user_id in duel.runs:
                 raise Conflict("duel-begun")
@@ -210,27 +219,35 @@ def decline_duel(database: Database, duel_id: UUID, user_id: UUID, now: datetime
 
 
 def serve_question(
-    database: Database, duel_id: UUID, user_id: UUID, time_zone: str, academy_time_zone: str, now: datetime
+    database: Database,
+    duel_id: UUID,
+    user_id: UUID,
+    time_zone: str,
+    academy_time_zone: str,
+    clock: Callable[[], datetime],
 ) -> QuestionView:
     """Serve a player the next question, or again the one that waits for an answer, its time running on.
 
-    Raises `NotFound`, `Invalid`, and `Conflict` as "run-over", "duel-void" or "quiz-in-play".
+    The `clock` is read behind the locks: a question's time does not run while they are waited for. Raises `NotFound`,
+    `Invalid`, and `Conflict` as "run-over", "duel-void" or "quiz-in-play".
     """
-    _check_time_zone(now, time_zone)
+    _check_time_zone(clock(), time_zone)
     while True:
         try:
             with database.unit_of_work() as unit_of_work:
-                duel = _settled(unit_of_work, _locked(unit_of_work.connection, duel_id, user_id), now)
+                duel = _locked(unit_of_work.connection, duel_id, user_id)
+                now = clock()
+                duel = _settled(unit_of_work, duel, now)
                 _refuse_over(duel, user_id)
                 if user_id in duel.runs:
                     played = duel.runs[user_id]
                     after = PlayedRun(rules.served_next(played.run, now), time_zone, played.choices)
                     duel = _played(unit_of_work, duel, {user_id: after}, now)
                 else:
-                    duel = _begun(unit_of_work, duel, user_id, time_zone, academy_time_zone, now)
-                return queries.question_view(duel, user_id, now)
+                    duel = _begun(unit_of_work, duel, user_id, time_zone, academy_time_zone, clock)
+                return queries.question_view(duel, user_id, clock())
         except _RunIsOver as other:
-            settle_duel(database, other.duel_id, now)
+            settle_duel(database, other.duel_id, clock())
 
 
 def answer_question(
@@ -476,7 +493,12 @@ def _learned(duel: Duel, ended: Sequence[UUID]) -> list[Learned]:
 
 
 def _begun(
-    unit_of_work: UnitOfWork, duel: Duel, user_id: UUID, time_zone: str, academy_time_zone: str, now: datetime
+    unit_of_work: UnitOfWork,
+    duel: Duel,
+    user_id: UUID,
+    time_zone: str,
+    academy_time_zone: str,
+    clock: Callable[[], datetime],
 ) -> Duel:
     """The locked duel with the first question served to a player, written down; the second one's start takes the stake.
 
@@ -484,6 +506,7 @@ def _begun(
     """
     connection = unit_of_work.connection
     students = lock(connection, set(duel.awaited))
+    now = clock()
     other = queries.running(connection, user_id, duel.chapter_id)
     if other is not None:
         if other[1] < now:

@@ -193,12 +193,23 @@ def accepted_by(connection: Connection, challenge_id: UUID, user_id: UUID) -> UU
     return found
 
 
+_NOT_BEGUN = (
+    "select count(*) from duels where challenger_id = :user_id and challenge_id is null and not exists ("
+    "select from duel_runs where duel_runs.duel_id = duels.duel_id and duel_runs.user_id = duels.opponent_id)"
+)
+_OPEN = text(f"{_NOT_BEGUN} and state in ('open', 'playing')")
+_UNANSWERED = text(f"{_NOT_BEGUN} and opponent_id = :rival_id and created_at > :since")
+
+
 def open_challenges(connection: Connection, user_id: UUID) -> int:
-    """How many duels someone has made that nobody has begun."""
-    statement = text(
-        "select count(*) from duels where challenger_id = :user_id and challenge_id is null and state = 'open'"
-    )
-    return int(connection.execute(statement, {"user_id": user_id}).scalar_one())
+    """How many duels someone has made that wait for a rival, or for a run of their own that is to be shared."""
+    return int(connection.execute(_OPEN, {"user_id": user_id}).scalar_one())
+
+
+def unanswered_challenges(connection: Connection, user_id: UUID, rival_id: UUID | None, since: datetime) -> int:
+    """How many duels someone has made since then against a rival who has not begun them, whatever became of them."""
+    values = {"user_id": user_id, "rival_id": rival_id, "since": since}
+    return int(connection.execute(_UNANSWERED, values).scalar_one())
 
 
 def running(connection: Connection, user_id: UUID, chapter_id: UUID) -> tuple[UUID, datetime] | None:

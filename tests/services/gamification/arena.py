@@ -143,7 +143,9 @@ class Arena:
 
     def ask(self, duel: DuelView | UUID, user_id: UUID, time_zone: str = PARIS) -> QuestionView:
         """The question that a player is served."""
-        return duels.serve_question(self.database, _id(duel), user_id, time_zone, self.academy_time_zone, self.now)
+        return duels.serve_question(
+            self.database, _id(duel), user_id, time_zone, self.academy_time_zone, lambda: self.now
+        )
 
     def answer(self, duel: DuelView | UUID, user_id: UUID, index: int, choice: int, time_zone: str = PARIS) -> Verdict:
         """What becomes of a player's answer."""

@@ -1,7 +1,6 @@
 """Events in any order, repeated, together or alone, one process or two: the same game."""
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -29,6 +28,7 @@ from tests.services.gamification.game import (
     delivered,
     lesson_done,
 )
+from tests.services.locks import wait_until_blocked
 
 SOURCES = [uuid4() for _ in range(40)]
 
@@ -170,27 +170,13 @@ def test_students_are_locked_in_the_order_of_their_ids_whatever_the_order_of_eve
     with game.database.unit_of_work() as holder, ThreadPoolExecutor(1) as other:
         holder.connection.execute(lock.where(students.c.user_id == user_ids[3]))
         heard = other.submit(game.hear, *batch)
-        wait_until_blocked(game)
+        wait_until_blocked(game.database)
         with game.database.unit_of_work() as looker:
             free = looker.connection.scalars(lock.where(students.c.user_id.in_(user_ids))).all()
         holder.connection.rollback()
         heard.result(timeout=10)
 
     assert sorted(free) == user_ids[4:]
-
-
-def wait_until_blocked(game: Game) -> None:
-    """Return as soon as a statement on the game's database waits for a lock."""
-    deadline = time.monotonic() + 10
-    waiting = text(
-        "select count(*) from pg_stat_activity "
-        "where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0"
-    )
-    while time.monotonic() < deadline:
-        with game.database.single_statement() as unit_of_work:
-            if unit_of_work.connection.scalar(waiting):
-                return
-    raise TimeoutError("nothing waits")
 
 
 def test_a_unit_of_work_that_fails_after_all_was_done_leaves_nothing(game: Game, student: UUID) -> None:

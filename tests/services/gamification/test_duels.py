@@ -481,12 +481,29 @@ class TestMaking:
         assert again == first
 
     def test_nobody_calls_on_everybody_at_once(self, arena: Arena, awa: UUID, ber: UUID) -> None:
+        chapters, rivals = [arena.chapter() for _ in range(2)], [uuid4() for _ in range(10)]
+        duels = [arena.challenge(awa, rival, chapters[0]) for rival in rivals for _ in range(5)]
+        arena.ask(duels[0], awa)
+
+        assert problem(lambda: arena.challenge(awa, ber, chapters[1])) == "limit-reached"
+
+        arena.ask(duels[0], rivals[0])
+        arena.decline(duels[10], rivals[2])
+        for _ in range(2):
+            arena.challenge(awa, ber, chapters[1])
+        assert problem(lambda: arena.create(awa, chapters[1], "link")) == "limit-reached"
+
+    def test_nobody_calls_on_the_same_rival_again_and_again(self, arena: Arena, awa: UUID, ber: UUID) -> None:
         chapter_id = arena.chapter()
-        duels = [arena.challenge(awa, ber, chapter_id) for _ in range(50)]
+        for _ in range(5):
+            arena.decline(arena.challenge(awa, ber, chapter_id), ber)
 
-        assert problem(lambda: arena.challenge(awa, ber, chapter_id)) == "limit-reached"
+        assert problem(lambda: arena.challenge(awa, ber, chapter_id)) == "unanswered-challenges"
 
-        arena.decline(duels[0], ber)
+        arena.challenge(ber, awa, chapter_id)
+        arena.challenge(awa, uuid4(), chapter_id)
+        arena.create(awa, chapter_id, "link")
+        arena.wait(hours=72)
         arena.challenge(awa, ber, chapter_id)
 
     def test_a_players_duels_are_listed_newest_first_page_by_page(self, arena: Arena, awa: UUID, ber: UUID) -> None:
@@ -591,6 +608,12 @@ class TestByLink:
         assert problem(lambda: arena.ask(duel, awa)) == "run-over"
         assert problem(lambda: arena.answer(duel, awa, 0, 0)) == "run-over"
         assert isinstance(refusal(lambda: arena.decline(duel, awa)), Forbidden)
+
+    def test_who_accepted_a_challenge_leaves_it_or_plays_it(self, arena: Arena, awa: UUID, ber: UUID) -> None:
+        duel = arena.accept(arena.shared(awa), ber).duel
+
+        assert problem(lambda: arena.decline(duel, ber)) == "duel-by-link"
+        assert [event.state for event in arena.told(duel)] == ["open"]
 
     def test_accepting_needs_no_purchase(self, arena: Arena, awa: UUID, ber: UUID) -> None:
         token = arena.shared(awa)

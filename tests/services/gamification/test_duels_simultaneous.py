@@ -2,6 +2,8 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from random import Random
@@ -12,12 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
 from contracts.errors import Conflict, ServiceError
+from services.gamification.duels import lock as lock_duel
 from services.gamification.handlers.duels import Accepted, Verdict
 from services.gamification.queries.duels import DuelView, QuestionView
+from services.gamification.students import lock as lock_students
 from tests.services.gamification.arena import HANDS, LIMIT, Arena, at_once
 from tests.services.gamification.game import lesson_done
+from tests.services.locks import wait_until_blocked
 
 
 def test_many_who_ask_for_the_same_player_are_served_one_question(arena: Arena) -> None:
@@ -41,6 +47,24 @@ def test_of_many_answers_to_a_question_one_counts(arena: Arena) -> None:
     others = [verdict for verdict in verdicts if verdict is not taken[0]]
     assert {(type(other), other.problem) for other in others} == {(Conflict, "already-answered")}
     assert {other.members["correct"] for other in others} == {taken[0].correct}
+
+
+def test_a_questions_time_does_not_run_while_others_hold_the_duel_or_the_player(arena: Arena) -> None:
+    awa, ber = arena.player(), arena.player()
+    duel = arena.challenge(awa, ber)
+    holds: list[Callable[[Connection], object]] = [
+        lambda connection: lock_duel(connection, duel.id),
+        lambda connection: lock_students(connection, {awa}),
+    ]
+
+    for hold, player in zip(holds, (ber, awa), strict=True):
+        with ThreadPoolExecutor(1) as pool:
+            with arena.database.unit_of_work() as unit_of_work:
+                hold(unit_of_work.connection)
+                asked = pool.submit(arena.ask, duel, player)
+                wait_until_blocked(arena.database)
+                arena.wait(LIMIT - 1)
+            assert asked.result().remaining_ms == LIMIT * 1000
 
 
 def test_answers_and_questions_at_once_leave_a_run_in_order(arena: Arena) -> None:

@@ -23,7 +23,7 @@ from services.gamification.queries import squads as squad_queries
 from tests.services.gamification.boards import WEEK, Boards
 from tests.services.gamification.game import EVENING, delivered
 from tests.services.gamification.squads import ZONE
-from tests.services.running import eventually
+from tests.services.locks import wait_until_blocked
 
 
 def test_an_empty_leaderboard_is_empty(boards: Boards) -> None:
@@ -168,17 +168,10 @@ def test_a_rebuild_waits_until_changes_are_summed_up_so_that_nothing_counts_twic
         with boards.game.database.unit_of_work() as unit_of_work:
             leaderboards.fold_changes(unit_of_work)
             rebuilt = pool.submit(boards.rebuild)
-            eventually(lambda: someone_waits(boards) or rebuilt.done())
+            wait_until_blocked(boards.game.database)
         rebuilt.result()
 
     boards.assert_ranks_hold()
-
-
-def someone_waits(boards: Boards) -> bool:
-    """Whether a transaction waits for another."""
-    statement = text("select exists (select from pg_locks where not granted)")
-    with boards.game.database.single_statement() as unit_of_work:
-        return unit_of_work.connection.execute(statement).scalar_one()
 
 
 def test_people_come_and_go_and_hide_while_their_squad_earns_without_a_pause(boards: Boards) -> None:

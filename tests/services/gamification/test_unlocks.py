@@ -16,7 +16,7 @@ from services.gamification import unlocks
 from services.gamification.courses import keep_courses
 from services.gamification.handlers import learning
 from tests.services.gamification.game import EVENING, Game, bonus_course, day_studied, delivered
-from tests.services.gamification.test_any_order import wait_until_blocked
+from tests.services.locks import wait_until_blocked
 
 DAY = timedelta(days=1)
 
@@ -163,7 +163,7 @@ def test_a_course_published_while_a_streak_is_reached_waits_for_it(game: Game, s
                 unit_of_work, [delivered(day_studied(student, EVENING + 2 * DAY))], "UTC", EVENING
             )
             published = other.submit(game.change, course)
-            wait_until_blocked(game)
+            wait_until_blocked(game.database)
         published.result(timeout=10)
     assert game.unlocked(student) == []
 
@@ -179,7 +179,7 @@ def test_a_streak_reached_while_a_course_is_published_waits_for_it(game: Game, s
         with game.database.unit_of_work() as unit_of_work:
             keep_courses(unit_of_work.connection, [(course, 1)])
             reached = other.submit(learn, game, student, 2)
-            wait_until_blocked(game)
+            wait_until_blocked(game.database)
         reached.result(timeout=10)
 
     assert game.unlocked(student) == [course.course_id]

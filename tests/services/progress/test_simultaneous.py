@@ -1,6 +1,5 @@
 """What is done at the same instant, by real threads on real connections, leaves what one after the other leaves."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -13,6 +12,7 @@ from contracts.errors import NotFound
 from contracts.events.catalog import CourseChanged
 from services.progress import completion
 from services.progress.outlines import recounted
+from tests.services.locks import wait_until_blocked
 from tests.services.progress.academy import Academy, at_once, course, lesson, with_lessons
 
 CALLERS = 16
@@ -119,7 +119,7 @@ def test_a_completion_that_saw_the_old_outline_but_is_counted_after_the_new_is_c
                 text("select from enrollments where user_id = :user_id for update"), {"user_id": student}
             )
             late = pool.submit(academy.complete, student, doomed.id if doomed_is_done else other.id)
-            wait_until_blocked(academy)
+            wait_until_blocked(academy.database)
             academy.publish(with_lessons(published, kept, other))
             completion.count(recount.connection, published.course_id, [student], academy.now)
             recounted(recount.connection, published.course_id, 2)
@@ -154,7 +154,7 @@ def test_a_recount_waits_for_a_completion_under_way_and_sees_it(academy: Academy
             )
             academy.publish(with_lessons(published, kept, other))
             settled = pool.submit(academy.settle)
-            wait_until_blocked(academy)
+            wait_until_blocked(academy.database)
         settled.result(10)
 
     assert academy.counter(student, published) == 2
@@ -199,15 +199,6 @@ def test_many_students_and_a_deletion_at_once_do_not_block_one_another(academy: 
 
     assert sorted(event.user_id for event in academy.courses_told()) == sorted(students)
     assert {academy.counter(student, published) for student in students} == {3}
-
-
-def wait_until_blocked(academy: Academy) -> None:
-    """Wait until a statement on this database waits for a lock."""
-    until = time.monotonic() + 10
-    query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    while academy.execute(query)[0].count == 0:
-        assert time.monotonic() < until, "nothing waits"
-        time.sleep(0.005)
 
 
 def _try_to_complete(academy: Academy, user_id: UUID, lesson_id: UUID) -> None:
