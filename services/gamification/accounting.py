@@ -47,19 +47,17 @@ _RECORD = text(
     "insert into ledger (user_id, kind, source_id, xp, points, at, hasty_on, squad_id) select * from unnest("
     "cast(:user_ids as uuid[]), cast(:kinds as text[]), cast(:source_ids as uuid[]), "
     "cast(:xp as integer[]), cast(:points as integer[]), cast(:at as timestamptz[]), cast(:hasty_on as date[]), "
-    "cast(:squad_ids as uuid[]))"
+    "cast(:squad_ids as uuid[])) on conflict (user_id, kind, source_id) do nothing returning user_id, kind, source_id"
 )
 
 
-def record(unit_of_work: UnitOfWork, students: dict[UUID, Student], entries: Sequence[Entry]) -> None:
-    """Add rows to the ledger and to the sums of `students`, who are locked and to be saved afterwards.
-
-    Raises `IntegrityError` where the ledger has a row of the same user, kind and source: what can come twice is looked
-    for first, behind the student's lock.
+def record(unit_of_work: UnitOfWork, students: dict[UUID, Student], entries: Sequence[Entry]) -> list[Entry]:
+    """Add rows to the ledger and to the sums of `students`, who are locked and to be saved afterwards; those that are
+    new. Of the same user, kind and source the ledger has one.
     """
     if not entries:
-        return
-    unit_of_work.connection.execute(
+        return []
+    rows = unit_of_work.connection.execute(
         _RECORD,
         {
             "user_ids": [entry.user_id for entry in entries],
@@ -72,8 +70,11 @@ def record(unit_of_work: UnitOfWork, students: dict[UUID, Student], entries: Seq
             "squad_ids": [entry.team and entry.team.squad_id for entry in entries],
         },
     )
-    for entry in entries:
+    recorded = {(row.user_id, row.kind, row.source_id) for row in rows}
+    new = [entry for entry in entries if (entry.user_id, entry.kind, entry.source_id) in recorded]
+    for entry in new:
         students[entry.user_id] = _add(unit_of_work, students[entry.user_id], entry)
+    return new
 
 
 def _add(unit_of_work: UnitOfWork, student: Student, entry: Entry) -> Student:

@@ -195,10 +195,13 @@ def _record(unit_of_work: UnitOfWork, awards: Iterable[_Award]) -> None:
 def _tell(unit_of_work: UnitOfWork, awards: Sequence[_Award]) -> None:
     if not awards:
         return
-    fresh = Counter((award.user_id, award.code) for award in awards)
-    keys = {"user_ids": [user_id for user_id, _ in fresh], "codes": [code for _, code in fresh]}
-    rows = unit_of_work.connection.execute(_COUNT, keys)
-    had = {(row.user_id, row.code): row.awards - fresh[row.user_id, row.code] for row in rows}
+    # a milestone, whose reason is its code, is passed once
+    fresh = Counter((award.user_id, award.code) for award in awards if award.reason != award.code)
+    had = Counter({(award.user_id, award.code): 0 for award in awards})
+    if fresh:
+        keys = {"user_ids": [user_id for user_id, _ in fresh], "codes": [code for _, code in fresh]}
+        rows = unit_of_work.connection.execute(_COUNT, keys)
+        had.update({(row.user_id, row.code): row.awards - fresh[row.user_id, row.code] for row in rows})
     for award in awards:
         had[award.user_id, award.code] += 1
         with traced(award.cause):

@@ -32,7 +32,8 @@ ZONE = "UTC"
 _FILL = (
     text("truncate students, ledger, squads, memberships, standings, rank_totals, rank_spans, rank_changes cascade"),
     text(
-        "insert into students (user_id, xp, points) select md5('student' || n)::uuid, 20 * (n % 300), 20 * (n % 300) "
+        "insert into students (user_id, xp, points, lessons) "
+        "select md5('student' || n)::uuid, 20 * (n % 300), 20 * (n % 300), n % 300 "
         "from generate_series(1, :students) n"
     ),
     text(
@@ -130,7 +131,7 @@ def _waits(database: Database) -> Iterator[list[float]]:
     """For each piece of work, how long its statements and its commit were waited for; a 0 begins the next piece."""
     waited: list[float] = []
     dialect = database.engine.dialect
-    execute, commit = dialect.do_execute, dialect.do_commit
+    execute, execute_many, commit = dialect.do_execute, dialect.do_executemany, dialect.do_commit
 
     def timed(work: Callable[..., object]) -> Callable[..., object]:
         def run(*arguments: object, **options: object) -> object:
@@ -142,11 +143,12 @@ def _waits(database: Database) -> Iterator[list[float]]:
 
         return run
 
-    dialect.do_execute, dialect.do_commit = timed(execute), timed(commit)  # type: ignore[method-assign, assignment]
+    dialect.do_execute, dialect.do_executemany = timed(execute), timed(execute_many)  # type: ignore[method-assign, assignment]
+    dialect.do_commit = timed(commit)  # type: ignore[method-assign, assignment]
     try:
         yield waited
     finally:
-        dialect.do_execute, dialect.do_commit = execute, commit  # type: ignore[method-assign]
+        dialect.do_execute, dialect.do_executemany, dialect.do_commit = execute, execute_many, commit  # type: ignore[method-assign]
 
 
 def _student(number: int) -> UUID:

@@ -69,9 +69,9 @@ def students_learned(
     students = lock(unit_of_work.connection, user_ids)
     before = dict(students)
     entries = with_teams(unit_of_work.connection, _entries(unit_of_work.connection, finished))
-    record(unit_of_work, students, entries)
-    add_scores(unit_of_work, entries, academy_time_zone, now)
-    courses = [entry for entry in entries if entry.kind == "course"]
+    new = record(unit_of_work, students, entries)
+    add_scores(unit_of_work, new, academy_time_zone, now)
+    courses = [entry for entry in new if entry.kind == "course"]
     award(
         unit_of_work,
         [Fact(entry.user_id, "course_finished", str(entry.source_id), entry.at, entry.cause) for entry in courses],
@@ -141,15 +141,8 @@ _HASTY = text(
 
 
 def _entries(connection: Connection, finished: Sequence[_Finished]) -> list[Entry]:
-    if not finished:
-        return []
-    keys = {
-        "user_ids": [fact.user_id for fact in finished],
-        "kinds": [fact.kind for fact in finished],
-        "source_ids": [fact.source_id for fact in finished],
-    }
-    known = {(row.user_id, row.kind, row.source_id) for row in connection.execute(_KNOWN, keys)}
-    fresh = [fact for fact in finished if (fact.user_id, fact.kind, fact.source_id) not in known]
+    """What these give, for the ledger to take what it has not."""
+    fresh, hasty_earned = _without_known_hasty(connection, finished)
     return [
         Entry(
             user_id=fact.user_id,
@@ -160,16 +153,27 @@ def _entries(connection: Connection, finished: Sequence[_Finished]) -> list[Entr
             cause=fact.cause,
             hasty_on=fact.hasty_on if award.xp else None,
         )
-        for fact, award in _awards(fresh, _hasty_earned(connection, fresh))
+        for fact, award in _awards(fresh, hasty_earned)
     ]
 
 
-def _hasty_earned(connection: Connection, fresh: Sequence[_Finished]) -> Counter[tuple[UUID, date]]:
-    days = sorted({(fact.user_id, fact.hasty_on) for fact in fresh if fact.hasty_on})
-    if not days:
-        return Counter()
+def _without_known_hasty(
+    connection: Connection, finished: Sequence[_Finished]
+) -> tuple[list[_Finished], Counter[tuple[UUID, date]]]:
+    """Those without the hasty ones that the ledger has, and how many of them have earned on each day."""
+    hasty = [fact for fact in finished if fact.hasty_on]
+    if not hasty:
+        return list(finished), Counter()
+    keys = {
+        "user_ids": [fact.user_id for fact in hasty],
+        "kinds": [fact.kind for fact in hasty],
+        "source_ids": [fact.source_id for fact in hasty],
+    }
+    known = {(row.user_id, row.kind, row.source_id) for row in connection.execute(_KNOWN, keys)}
+    days = sorted({(fact.user_id, fact.hasty_on) for fact in hasty if fact.hasty_on})
     rows = connection.execute(_HASTY, {"user_ids": [day[0] for day in days], "dates": [day[1] for day in days]})
-    return Counter({(row.user_id, row.hasty_on): row.earned for row in rows})
+    earned = Counter({(row.user_id, row.hasty_on): row.earned for row in rows})
+    return [fact for fact in finished if (fact.user_id, fact.kind, fact.source_id) not in known], earned
 
 
 def _awards(fresh: Sequence[_Finished], hasty_earned: Counter[tuple[UUID, date]]) -> list[tuple[_Finished, Award]]:

@@ -247,8 +247,8 @@ def test_a_lesson_that_passes_no_milestone_costs_no_statement_more(game: Game) -
     def lessons(minutes: int) -> Sequence[Event]:
         return [lesson_done(user_id, completed_at=EVENING + timedelta(minutes=minutes)) for user_id in students]
 
-    assert statements_of(game, *lessons(1)) == 9
-    assert statements_of(game, *lessons(-1)) == 9 + 2
+    assert statements_of(game, *lessons(1)) == 8
+    assert statements_of(game, *lessons(-1)) == 8 + 2
 
 
 def forget_badges(game: Game, user_ids: Sequence[UUID]) -> None:

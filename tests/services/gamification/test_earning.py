@@ -69,6 +69,15 @@ def test_of_the_hasty_ones_of_a_day_20_earn_and_later_ones_are_rows_of_0(game: G
     assert game.of(student).xp == 21 * 20
 
 
+def test_a_hasty_one_that_comes_again_takes_no_other_ones_place(game: Game, student: UUID) -> None:
+    first = lesson_done(student, hasty=True)
+    game.hear(first, *(lesson_done(student, hasty=True) for _ in range(18)))
+
+    game.hear(first, lesson_done(student, hasty=True, completed_at=EVENING + timedelta(minutes=1)))
+
+    assert [xp for _, _, xp, _ in game.rows(student)] == [20] * 20
+
+
 def test_the_hasty_ones_are_counted_by_the_students_own_local_day(game: Game, student: UUID) -> None:
     before_midnight = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
     after_midnight = before_midnight + timedelta(hours=1)
