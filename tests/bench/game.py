@@ -9,18 +9,17 @@ from datetime import timedelta
 from hashlib import md5
 from uuid import UUID, uuid4
 
-import msgspec
 from sqlalchemy import text
 
 from chassis.clock import now
 from chassis.database import Database
 from chassis.rpc_client import RpcClient
-from contracts.envelope import Envelope
 from contracts.events.progress import LessonCompleted
 from services.gamification import leaderboards
 from services.gamification.domain.weeks import week_of
 from services.gamification.handlers import learning
 from tests.bench.http_load import Outcome
+from tests.told import envelope_of
 
 SIZES = ((10_000, 200), (1_000_000, 20_000))
 """Students and squads."""
@@ -108,16 +107,7 @@ def awards(database: Database, students: int) -> dict[str, Outcome]:
             access="free",
             hasty=False,
         )
-        envelope = Envelope(
-            id=uuid4(),
-            source=event.event_source(),
-            type=event.type,
-            time=at,
-            subject=event.partition_key(),
-            data=msgspec.Raw(b"{}"),
-            dataschema=event.data_schema(),
-            partition_key=event.partition_key(),
-        )
+        envelope = envelope_of(event, time=at)
         with database.unit_of_work() as unit_of_work:
             learning.students_learned(unit_of_work, [(envelope, event)], ZONE, now())
 

@@ -33,8 +33,8 @@ from chassis.rpc_client import RpcClient
 from chassis.settings import Settings
 from contracts.envelope import CONTENT_TYPE, Envelope, encode
 from contracts.events import LessonCompleted
-from contracts.events.base import Event
 from contracts.topology import EVENT_EXCHANGE
+from tests.told import envelope_of
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE = 15.0
@@ -290,21 +290,6 @@ def lesson_completed(instruction: str = "", lesson_id: UUID | None = None) -> Le
         access="free",
         hasty=False,
     )
-
-
-def envelope_of(event: Event, **changes: Any) -> Envelope:
-    """The envelope that the relay would put around the event."""
-    values: dict[str, Any] = {
-        "id": uuid4(),
-        "source": event.event_source(),
-        "type": event.type,
-        "time": now(),
-        "subject": event.partition_key(),
-        "data": msgspec.Raw(msgspec.json.encode(event)),
-        "dataschema": event.data_schema(),
-        "partition_key": event.partition_key(),
-    }
-    return Envelope(**(values | changes))
 
 
 def _texts(keys: Iterable[UUID | str]) -> list[str]:

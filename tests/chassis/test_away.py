@@ -16,7 +16,8 @@ from contracts.errors import Unavailable
 from contracts.events import LessonCompleted
 from contracts.topology import GAMIFICATION_LEARNING
 from tests.chassis.proxy import Door
-from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, envelope_of, lesson_completed
+from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, lesson_completed
+from tests.told import envelope_of
 
 QUEUE = GAMIFICATION_LEARNING.name
 HANDLED = 'events_handled_total{outcome="%s",queue="gamification.learning"}'

@@ -10,7 +10,8 @@ from chassis.local.processes import wait_until
 from contracts.envelope import BATCH_CONTENT_TYPE, Envelope, encode, encode_batch
 from contracts.topology import GAMIFICATION_LEARNING
 from tests.chassis.conftest import RETRY_DELAYS
-from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, envelope_of, lesson_completed
+from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, lesson_completed
+from tests.told import envelope_of
 
 QUEUE = GAMIFICATION_LEARNING.name
 

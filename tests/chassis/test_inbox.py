@@ -5,7 +5,8 @@ from uuid import uuid4
 
 from chassis.local.processes import wait_until
 from contracts.topology import GAMIFICATION_LEARNING
-from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, envelope_of, lesson_completed
+from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, lesson_completed
+from tests.told import envelope_of
 
 
 def test_an_event_that_is_delivered_again_has_no_second_effect(

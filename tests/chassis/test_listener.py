@@ -17,7 +17,8 @@ from contracts.events import LessonCompleted, XpAwarded
 from contracts.events.base import Event
 from contracts.topology import EVENT_EXCHANGE
 from tests.chassis.proxy import Door
-from tests.chassis.specimen import Laboratory, envelope_of, lesson_completed
+from tests.chassis.specimen import Laboratory, lesson_completed
+from tests.told import envelope_of
 
 
 class Ear:

@@ -13,7 +13,8 @@ from contracts.envelope import encode
 from contracts.events import LessonCompleted
 from contracts.topology import EVENT_EXCHANGE, GAMIFICATION_LEARNING
 from tests.chassis.proxy import Door
-from tests.chassis.specimen import Laboratory, envelope_of, lesson_completed
+from tests.chassis.specimen import Laboratory, lesson_completed
+from tests.told import envelope_of
 
 QUEUE = GAMIFICATION_LEARNING.name
 

@@ -15,7 +15,8 @@ from contracts.envelope import CONTENT_TYPE, encode
 from contracts.events import CourseChanged
 from contracts.topology import EVENT_EXCHANGE, GAMIFICATION_LEARNING
 from tests.chassis.conftest import RETRY_DELAYS
-from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, envelope_of, lesson_completed
+from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, lesson_completed
+from tests.told import envelope_of
 
 QUEUE = GAMIFICATION_LEARNING.name
 

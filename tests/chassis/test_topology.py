@@ -12,7 +12,8 @@ from chassis.bus.events import EventConsumer
 from contracts import topology
 from contracts.topology import CONSUMER_QUEUES, EVENT_EXCHANGE, GAMIFICATION_LEARNING, RPC_EXCHANGE
 from tests.chassis.conftest import RETRY_DELAYS, LaboratoryFactory
-from tests.chassis.specimen import Laboratory, Specimen, envelope_of, lesson_completed
+from tests.chassis.specimen import Laboratory, Specimen, lesson_completed
+from tests.told import envelope_of
 
 NAMES = [
     name

@@ -7,7 +7,8 @@ import pytest
 from chassis.context import Trace, traced
 from chassis.local.processes import wait_until
 from contracts.errors import NotFound
-from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, envelope_of, lesson_completed
+from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, lesson_completed
+from tests.told import envelope_of
 
 
 def test_the_log_of_a_called_service_carries_the_callers_ids(shared_specimen: Specimen) -> None:

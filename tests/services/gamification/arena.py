@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from chassis.database import Database
 from contracts.errors import NotFound, Unavailable
-from contracts.events.catalog import CourseChanged, Money, OutlineChapter, QuizChanged, QuizQuestion
+from contracts.events.catalog import CourseChanged, OutlineChapter, QuizChanged, QuizQuestion
 from contracts.events.gamification import DuelChanged
 from services.gamification.courses import keep_courses
 from services.gamification.duels import Mode
@@ -22,6 +22,7 @@ from services.gamification.handlers.duels import Accepted, Verdict, Wanted
 from services.gamification.queries.duels import ChallengeView, DuelPage, DuelView, QuestionView
 from services.gamification.quizzes import Chapters, keep_quizzes
 from tests.services.gamification.game import EVENING, PARIS, Game, lesson_done
+from tests.told import course_changed
 
 HANDS = 32
 """How many threads act at the same moment, each on a connection of its own."""
@@ -42,19 +43,8 @@ def quiz(course_id: UUID, questions: Sequence[QuizQuestion] = QUESTIONS, **chang
 
 def course(*chapters: UUID, **changes: Any) -> CourseChanged:
     """A published course with these chapters."""
-    values: dict[str, Any] = {
-        "course_id": uuid4(),
-        "slug": "un-cours",
-        "title": "Un cours",
-        "instructor_id": uuid4(),
-        "status": "published",
-        "category": "dev-web",
-        "price": Money(0, "EUR"),
-        "practical": False,
-        "published_at": EVENING,
-        "chapters": tuple(OutlineChapter(chapter, "Un chapitre", True) for chapter in chapters),
-    }
-    return CourseChanged(**(values | changes))
+    values = {"chapters": tuple(OutlineChapter(chapter, "Un chapitre", True) for chapter in chapters)}
+    return course_changed(**(values | changes))
 
 
 class FakeOthers:

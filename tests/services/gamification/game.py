@@ -1,7 +1,8 @@
 """The game without a bus: events as progress tells them, and what became of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from chassis.database import Database
 from contracts.envelope import Envelope
 from contracts.events.accounts import UserChanged
 from contracts.events.base import Event
-from contracts.events.catalog import CourseChanged, Money, Unlock
+from contracts.events.catalog import CourseChanged, Unlock
 from contracts.events.gamification import CourseUnlocked
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
 from services.gamification import unlocks
@@ -24,6 +25,7 @@ from services.gamification.queries import shop as shop_queries
 from services.gamification.queries import standing
 from services.gamification.students import streak_of
 from services.gamification.tables import ledger, students, unlocked_courses
+from tests.told import course_changed, envelope_of
 
 T = TypeVar("T", bound=Event)
 EVENING = datetime(2026, 11, 23, 19, tzinfo=UTC)
@@ -64,36 +66,30 @@ def day_studied(user_id: UUID, at: datetime = EVENING, time_zone: str = PARIS) -
 
 def delivered(event: Event, *, sequence: int = 0, time: datetime | None = None) -> tuple[Envelope, Event]:
     """The event in an envelope of its own."""
-    envelope = Envelope(
-        id=uuid4(),
-        source=event.event_source(),
-        type=event.type,
-        time=time or datetime.now(UTC),
-        subject=event.partition_key(),
-        data=msgspec.Raw(msgspec.json.encode(event)),
-        dataschema=event.data_schema(),
-        partition_key=event.partition_key(),
-        sequence=sequence,
-        correlation_id=f"request-{uuid4()}",
+    envelope = envelope_of(
+        event, sequence=sequence, time=time or datetime.now(UTC), correlation_id=f"request-{uuid4()}"
     )
     return envelope, event
 
 
 def bonus_course(**changes: Any) -> CourseChanged:
     """A published bonus course for a streak of three days."""
-    values: dict[str, Any] = {
-        "course_id": uuid4(),
-        "slug": f"bonus-{uuid4().hex[:8]}",
-        "title": "Le cours secret",
-        "instructor_id": uuid4(),
-        "status": "published",
-        "category": "dev-web",
-        "price": Money(0, "EUR"),
-        "practical": False,
-        "unlock": Unlock(3),
-        "published_at": EVENING,
-    }
-    return CourseChanged(**(values | changes))
+    values = {"slug": f"bonus-{uuid4().hex[:8]}", "title": "Le cours secret", "unlock": Unlock(3)}
+    return course_changed(**(values | changes))
+
+
+def about(user_id: UUID, history: Iterable[Event]) -> list[Event]:
+    """The same history of another student."""
+    return [msgspec.structs.replace(event, user_id=user_id) for event in history]
+
+
+def batches(events: Sequence[Event], random: Random) -> Iterator[Sequence[Event]]:
+    """The events cut into batches anywhere."""
+    start = 0
+    while start < len(events):
+        end = start + random.randint(1, len(events))
+        yield events[start:end]
+        start = end
 
 
 class Game:

@@ -1,14 +1,13 @@
 """Events in any order, repeated, together or alone, one process or two: the same game."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +22,8 @@ from tests.services.gamification.game import (
     PARIS,
     TOKYO,
     Game,
+    about,
+    batches,
     course_done,
     day_studied,
     delivered,
@@ -71,20 +72,6 @@ def outcome(game: Game, user_id: UUID) -> dict[str, Any]:
             "awards": rows(ledger.c.kind, ledger.c.xp, ledger.c.points, ledger.c.hasty_on),
             "days": rows(*(column for column in learning_days.c if column.name != "user_id")),
         }
-
-
-def about(user_id: UUID, history: Iterable[Event]) -> list[Event]:
-    """The same history of another student."""
-    return [msgspec.structs.replace(event, user_id=user_id) for event in history]
-
-
-def batches(events: Sequence[Event], random: Random) -> Iterator[Sequence[Event]]:
-    """The events cut into batches anywhere."""
-    start = 0
-    while start < len(events):
-        end = start + random.randint(1, len(events))
-        yield events[start:end]
-        start = end
 
 
 def assert_sums_hold(game: Game, user_ids: Sequence[UUID]) -> None:

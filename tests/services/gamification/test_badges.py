@@ -1,13 +1,12 @@
 """Badges: each once per reason, the same in any order, also for what was earned before they were there."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID, uuid4
 
-import msgspec
 import pytest
 from alembic import command
 from hypothesis import HealthCheck, given, settings
@@ -29,7 +28,16 @@ from services.gamification.queries.badges import BadgeView, Profile, profile
 from services.gamification.students import lock, set_leaderboard_opt_out
 from services.gamification.tables import badge_awards
 from tests.conftest import DatabaseFactory
-from tests.services.gamification.game import EVENING, Game, course_done, day_studied, delivered, lesson_done
+from tests.services.gamification.game import (
+    EVENING,
+    Game,
+    about,
+    batches,
+    course_done,
+    day_studied,
+    delivered,
+    lesson_done,
+)
 
 
 def earned(game: Game, user_id: UUID) -> dict[str, tuple[int, datetime]]:
@@ -173,11 +181,6 @@ histories = st.lists(
 )
 
 
-def about(user_id: UUID, history: Iterable[Event]) -> list[Event]:
-    """The same history of another student."""
-    return [msgspec.structs.replace(event, user_id=user_id) for event in history]
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories, st.randoms(use_true_random=False))
 def test_any_order_with_any_repetition_in_any_batches_leaves_the_same_badges(
@@ -188,8 +191,7 @@ def test_any_order_with_any_repetition_in_any_batches_leaves_the_same_badges(
 
     events = about(jumbled, [*history, *random.sample(history, random.randint(0, len(history)))])
     random.shuffle(events)
-    while events:
-        batch = [events.pop() for _ in range(random.randint(1, len(events)))]
+    for batch in batches(events, random):
         game.hear(*batch)
 
     assert rows(game, jumbled) == rows(game, once)

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 from sqlalchemy import text
 
 from chassis.database import Database
@@ -18,6 +17,7 @@ from contracts.events.base import Event
 from contracts.events.gamification import DuelChanged, LevelReached, StreakEndangered
 from services.notification import handlers, queries
 from services.notification.handlers import Choice
+from tests.told import envelope_of
 
 NOW = datetime(2026, 11, 23, 19, tzinfo=UTC)
 TONIGHT = NOW + timedelta(hours=4)
@@ -66,18 +66,7 @@ def erased(user_id: UUID) -> UserChanged:
 
 def delivered(event: Event, sequence: int = 0, time: datetime = NOW) -> tuple[Envelope, Event]:
     """The event in an envelope of its own."""
-    envelope = Envelope(
-        id=uuid4(),
-        source=event.event_source(),
-        type=event.type,
-        time=time,
-        subject=event.partition_key(),
-        data=msgspec.Raw(msgspec.json.encode(event)),
-        dataschema=event.data_schema(),
-        partition_key=event.partition_key(),
-        sequence=sequence,
-        correlation_id=f"request-{uuid4()}",
-    )
+    envelope = envelope_of(event, sequence=sequence, time=time, correlation_id=f"request-{uuid4()}")
     return envelope, event
 
 

@@ -13,12 +13,13 @@ from sqlalchemy import text
 from chassis.database import Database
 from contracts.errors import NotFound, Unavailable
 from contracts.events.base import Event
-from contracts.events.catalog import CourseChanged, Money, OutlineChapter, OutlineLesson
+from contracts.events.catalog import CourseChanged, OutlineChapter, OutlineLesson
 from contracts.events.progress import CourseCompleted, DayStudied, LessonCompleted
 from contracts.events.purchase import EntitlementChanged, Source
 from services.progress import completion, handlers, queries
 from services.progress.entitlements import Entitlements, keep_entitlements
 from services.progress.outlines import Outlines
+from tests.told import course_changed
 
 T = TypeVar("T")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -37,19 +38,7 @@ def lesson(title: str = "Une leçon", **changes: Any) -> OutlineLesson:
 
 def course(*lessons: OutlineLesson, **changes: Any) -> CourseChanged:
     """A published free course; two lessons a chapter."""
-    values: dict[str, Any] = {
-        "course_id": uuid4(),
-        "slug": "un-cours",
-        "title": "Un cours",
-        "instructor_id": uuid4(),
-        "status": "published",
-        "category": "dev-web",
-        "price": Money(0, "EUR"),
-        "practical": False,
-        "published_at": NOON,
-        "chapters": chapters(lessons),
-    }
-    return CourseChanged(**(values | changes))
+    return course_changed(**({"chapters": chapters(lessons)} | changes))
 
 
 def chapters(lessons: Sequence[OutlineLesson]) -> tuple[OutlineChapter, ...]:

@@ -25,6 +25,7 @@ from services.purchase.courses import Courses, keep_courses
 from services.purchase.handlers import Checkout, Wanted
 from services.purchase.payments import KeySpent, OrderToPay, Page, Refused
 from services.purchase.stripe_events import DisputeHeard, RefundHeard, SessionHeard
+from tests.told import course_changed
 
 T = TypeVar("T")
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -35,18 +36,14 @@ PRICE = 4900
 
 def course(**changes: Any) -> CourseChanged:
     """A published course for 49 euros."""
-    values: dict[str, Any] = {
-        "course_id": uuid4(),
+    values = {
         "slug": "affiche-ton-monde",
         "title": "Affiche ton monde",
-        "instructor_id": uuid4(),
-        "status": "published",
         "category": "design",
         "price": Money(PRICE, "EUR"),
         "practical": True,
-        "published_at": NOON,
     }
-    return CourseChanged(**(values | changes))
+    return course_changed(**(values | changes))
 
 
 class FakeCatalog:
