@@ -10,6 +10,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from contracts.errors import Unavailable
+
 SIZE = (1200, 630)
 VERSION = 1
 """To be raised when the same words are drawn differently: it is a part of the entity tag."""
@@ -21,8 +23,12 @@ _TOP, _BOTTOM = (76, 29, 149), (15, 10, 46)
 _WHITE, _SOFT, _ACCENT = (255, 255, 255), (221, 214, 254), (253, 224, 71)
 _ELLIPSIS = "…"
 
+AT_MOST = 8
+"""Pictures that are drawn or wait for it at a time: each holds a thread of the process."""
+
 # drawing takes the processor for a moment, so one at a time
 _turn = threading.Lock()
+_admitted = threading.Semaphore(AT_MOST)
 
 
 @dataclass(frozen=True)
@@ -44,21 +50,14 @@ class Card:
 
 
 def drawn(card: Card) -> bytes:
-    """The picture as a PNG."""
-    with _turn:
-        picture = _background().copy()
-        draw = ImageDraw.Draw(picture)
-        _line(draw, card.brand, 62, "SemiBold", (30, 30), _SOFT)
-        _line(draw, card.headline, 136, "ExtraBold", (72, 40), _WHITE)
-        _line(draw, card.score, 286, "ExtraBold", (190, 190), _ACCENT)
-        _line(draw, card.unit, 414, "SemiBold", (34, 34), _SOFT)
-        _line(draw, card.quiz, 477, "SemiBold", (34, 26), _WHITE)
-        left, right = (_MIDDLE + side * (_font("ExtraBold", 36).getlength(card.call) / 2 + 48) for side in (-1, 1))
-        draw.rounded_rectangle((left, 521, right, 595), 37, _ACCENT)
-        _line(draw, card.call, 557, "ExtraBold", (36, 36), _BOTTOM)
-        written = io.BytesIO()
-        picture.save(written, "PNG", compress_level=7)
-        return written.getvalue()
+    """The picture as a PNG. Raises `Unavailable` (busy) when enough are being drawn already."""
+    if not _admitted.acquire(blocking=False):
+        raise Unavailable("busy", members={"retry_after": 1})
+    try:
+        with _turn:
+            return _drawn(card)
+    finally:
+        _admitted.release()
 
 
 def drawable(text: str) -> str:
@@ -71,6 +70,22 @@ def drawable(text: str) -> str:
 def shortened(text: str, characters: int) -> str:
     """The text, cut where it has more than so many characters."""
     return text if len(text) <= characters else text[: characters - 1].rstrip() + _ELLIPSIS
+
+
+def _drawn(card: Card) -> bytes:
+    picture = _background().copy()
+    draw = ImageDraw.Draw(picture)
+    _line(draw, card.brand, 62, "SemiBold", (30, 30), _SOFT)
+    _line(draw, card.headline, 136, "ExtraBold", (72, 40), _WHITE)
+    _line(draw, card.score, 286, "ExtraBold", (190, 190), _ACCENT)
+    _line(draw, card.unit, 414, "SemiBold", (34, 34), _SOFT)
+    _line(draw, card.quiz, 477, "SemiBold", (34, 26), _WHITE)
+    left, right = (_MIDDLE + side * (_font("ExtraBold", 36).getlength(card.call) / 2 + 48) for side in (-1, 1))
+    draw.rounded_rectangle((left, 521, right, 595), 37, _ACCENT)
+    _line(draw, card.call, 557, "ExtraBold", (36, 36), _BOTTOM)
+    written = io.BytesIO()
+    picture.save(written, "PNG", compress_level=7)
+    return written.getvalue()
 
 
 def _line(

@@ -2,7 +2,9 @@
 
 import io
 import re
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -12,9 +14,10 @@ from uuid import UUID, uuid4
 import pytest
 from PIL import Image
 
-from contracts.errors import Conflict, Forbidden, NotFound
+from contracts.errors import Conflict, Forbidden, NotFound, Unavailable
 from gateway import cards
 from gateway.app import Gateway
+from gateway.cache import PageCache
 from gateway.people import Person
 from tests.unit.gateway_routes.conftest import ADMIN, BER, HOLDER, FakeAcademy, KnownPeople, Visitor
 from tests.unit.gateway_routes.test_catalogue import tell_changed
@@ -157,6 +160,20 @@ def named(app: Gateway, name: str) -> None:
 
 def page(app: Gateway, path: str = PAGE, **headers: str) -> Any:
     return app.test_client().get(path, headers=headers)
+
+
+def card(score: int) -> cards.Card:
+    """The words of a picture."""
+    return cards.Card("TankaAcademy", "Awa te défie !", str(score), "points sur 1000", "Web", "Feras-tu mieux ?")
+
+
+@contextmanager
+def busy() -> Iterator[tuple[set[Future[bytes]], list[BaseException | None]]]:
+    """As long as the block lasts, as many pictures wait to be drawn as may; and how one more was refused."""
+    with ThreadPoolExecutor(cards.AT_MOST + 1) as crowd, cards._turn:
+        drawings = [crowd.submit(cards.drawn, card(score)) for score in range(cards.AT_MOST + 1)]
+        refused, waiting = wait(drawings, timeout=20, return_when=FIRST_COMPLETED)
+        yield waiting, [drawing.exception() for drawing in refused]
 
 
 class TestPlaying:
@@ -472,6 +489,33 @@ class TestPicture:
         assert answers == [200] * 16
         assert len(drawings) == 1
         assert academy.asked["get_challenge"] == 1
+
+    def test_only_a_few_are_drawn_at_a_time_and_the_rest_is_told_to_come_back(self) -> None:
+        with busy() as (drawings, refused):
+            assert [type(error) for error in refused] == [Unavailable]
+
+        pictures = [drawing.result(20) for drawing in drawings]
+        assert len(pictures) == cards.AT_MOST
+        assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+        assert cards.drawn(card(1))
+
+    def test_while_all_hands_draw_a_picture_that_is_kept_is_still_shown(self, app: Gateway) -> None:
+        now = [0.0]
+        app.parts.pages = PageCache(clock=lambda: now[0])
+        kept = page(app, f"{PAGE}.png?lang=fr")
+
+        with busy():
+            new = page(app, f"{PAGE}.png?lang=en")
+            again = page(app, f"{PAGE}.png?lang=fr")
+            known = page(app, f"{PAGE}.png?lang=fr", **{"If-None-Match": kept.headers["ETag"]})
+            now[0] += 600
+            aged = page(app, f"{PAGE}.png?lang=fr")
+
+        assert (new.status_code, new.headers["Retry-After"]) == (503, "1")
+        assert new.get_json()["type"] == "/problems/busy"
+        assert kept.data == again.data == aged.data
+        assert (again.status_code, aged.status_code, known.status_code) == (200, 200, 304)
+        assert page(app, f"{PAGE}.png?lang=en").status_code == 200
 
     def test_other_words_are_another_picture(self) -> None:
         assert cards.Card("a", "b", "900", "d", "e", "f").etag != cards.Card("a", "b", "901", "d", "e", "f").etag
