@@ -5,12 +5,17 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
 from urllib.parse import unquote, urlsplit
 
+import idna
+
 TIMEOUT_SECONDS = 15.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_UNWRITABLE = (ValueError, MessageError)
+"""What addresses and texts end in that no mail can carry."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,14 @@ class Smtp:
         self._domain = parseaddr(sender)[1].rpartition("@")[2]
 
     def send(self, mail: Mail) -> None:
-        """Send a mail. Raises `NotTaken` or `Unanswered`."""
-        message = self._message(mail)
+        """Send a mail. Raises `NotTaken` or `Unanswered`.
+
+        An address whose local part is not ASCII needs a server that offers SMTPUTF8.
+        """
+        try:
+            message = self._message(mail)
+        except _UNWRITABLE as error:
+            raise NotTaken(_reason(error), is_final=True) from error
         try:
             smtp = self._connect()
         except (OSError, smtplib.SMTPException) as error:
@@ -63,6 +74,9 @@ class Smtp:
             raise NotTaken(_reason(error), is_final=_is_final(error)) from error
         except OSError as error:
             raise Unanswered(_reason(error)) from error
+        except _UNWRITABLE as error:
+            # the message is written whole before the server hears of it
+            raise NotTaken(_reason(error), is_final=True) from error
         finally:
             # what it has taken it keeps, however the farewell goes
             with suppress(OSError, smtplib.SMTPException):
@@ -76,7 +90,7 @@ class Smtp:
     def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage()
         message["From"] = self._sender
-        message["To"] = mail.to
+        message["To"] = _on_the_wire(mail.to)
         message["Subject"] = mail.subject
         message["Date"] = formatdate()
         message["Message-ID"] = mail.message_id or make_msgid(domain=self._domain)
@@ -111,6 +125,14 @@ class Smtp:
             smtp.close()
             raise
         return smtp
+
+
+def _on_the_wire(address: str) -> str:
+    """The address with its domain in ASCII, which every server takes, unless it needs SMTPUTF8 anyway."""
+    local, _, domain = address.rpartition("@")
+    if domain.isascii() or not local.isascii():
+        return address
+    return f"{local}@{idna.encode(domain, uts46=True).decode()}"
 
 
 def _reason(error: Exception) -> str:

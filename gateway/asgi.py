@@ -1,6 +1,7 @@
 """What granian serves in each worker process: streams natively, every other route by Flask in threads."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import threading
@@ -74,13 +75,21 @@ class GatewayAsgi:
 
 def make() -> GatewayAsgi:
     """The app of this process, from the environment's settings. The process ends when its parent does."""
-    threading.Thread(target=_follow, args=(os.getppid(),), name="parent", daemon=True).start()
+    end_with_parent()
     settings = Settings.from_environment()
     configure_logs("gateway", settings.log_level)
     return GatewayAsgi(Process(settings), settings.gateway_threads)
 
 
-def _follow(parent: int) -> None:
+def end_with_parent() -> None:
+    """End this process when the one that made it does, or has ended already."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # os.getppid() names another process by now, should the parent have died meanwhile
+        threading.Thread(target=_follow, args=(parent.pid,), name="parent", daemon=True).start()
+
+
+def _follow(parent: int | None) -> None:
     """End this process once its parent was killed: it would go on serving the port, beside those that follow."""
     while os.getppid() == parent:
         time.sleep(LOOK_SECONDS)

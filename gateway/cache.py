@@ -124,8 +124,10 @@ class PageCache:
         self._flights: set[_Flight] = set()
         self.is_hearing: Callable[[], bool] = lambda: True
 
-    def read(self, key: Hashable, load: Callable[[], Page], patience: Callable[[], float]) -> Page:
-        """The kept page, or the one that `load` gives.
+    def read(
+        self, key: Hashable, load: Callable[[], Page], patience: Callable[[], float], *, fresh: float | None = None
+    ) -> Page:
+        """The kept page, or the one that `load` gives, which is fresh for so many seconds if not for as long as others.
 
         Raises what `load` raises (then nothing is kept), and `Unavailable` when another thread's load of the same page
         takes longer than `patience()`. An expired page is given as it is when `load` finds a service or database away,
@@ -147,7 +149,7 @@ class PageCache:
         assert flight is not None
         if leads:
             _MISS.inc()
-            return self._load(key, flight, load)
+            return self._load(key, flight, load, self._fresh if fresh is None else fresh)
         if stale is not None and not doubtful:
             _STALE.inc()
             return stale
@@ -193,7 +195,7 @@ class PageCache:
                 flight.expired = True
             self._joinable.clear()
 
-    def _load(self, key: Hashable, flight: _Flight, load: Callable[[], Page]) -> Page:
+    def _load(self, key: Hashable, flight: _Flight, load: Callable[[], Page], fresh: float) -> Page:
         try:
             loaded = load()
         except Exception as error:
@@ -207,7 +209,7 @@ class PageCache:
             self._land(key, flight)
             if not flight.expired and flight.dropped.isdisjoint(loaded.tags):
                 now = self._clock()
-                self._store.keep(key, _Kept(loaded, now + self._fresh, now + self._longest))
+                self._store.keep(key, _Kept(loaded, now + fresh, now + self._longest))
         flight.result.set_result(loaded)
         return loaded
 

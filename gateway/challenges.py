@@ -11,6 +11,9 @@ from gateway.models.duels import Challenge
 from gateway.schemas import to_json
 from gateway.upstream import remaining
 
+FRESH_SECONDS = 5.0
+"""The gateway may hear of a changed course before the game does, and no event tells when that has heard of it too."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
@@ -19,7 +22,8 @@ def read(token: str, language: Language) -> Page:
 
     Raises `NotFound` when there is none, or nobody any more who challenges.
     """
-    return pages().read(("challenge", checked(token), language), lambda: _load(token, language), remaining)
+    key = ("challenge", checked(token), language)
+    return pages().read(key, lambda: _load(token, language), remaining, fresh=FRESH_SECONDS)
 
 
 def _load(token: str, language: Language) -> Page:

@@ -265,7 +265,8 @@ def update_account(unit_of_work: UnitOfWork, user_id: UUID, changes: dict[str, A
     """
     _check_birth_year(changes.get("birth_year"), now)
     account = _locked(unit_of_work, user_id)
-    if "display_name" in changes:
+    # what stays as it was is not chosen now
+    if changes.get("display_name", account.display_name) != account.display_name:
         refuse_blocked("/display_name", changes["display_name"], account.role)
     if not may_have_profile(account.role) and {"avatar_url", "bio"} & changes.keys():
         raise Forbidden()

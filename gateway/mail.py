@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from chassis.mail import Mail, Smtp
+from chassis.mail import Mail, NotTaken, Smtp, Unanswered
 from chassis.settings import Settings
 from chassis.telemetry import get_logger
 from gateway.messages import Language, say
@@ -85,6 +85,9 @@ class PostRoom:
     def _do(self, work: Callable[[], None]) -> None:
         try:
             work()
+        except (NotTaken, Unanswered) as error:
+            # its cause may hold the address
+            _log.error("mail failed", reason=str(error))
         except Exception as error:
             _log.error("mail failed", exc_info=error)
         finally:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from contracts.errors import FieldError, Invalid
 from contracts.events.accounts import Role
-from gateway.domain.names import is_blocked
+from gateway.domain.names import is_blocked, is_like_web_address
 from gateway.messages import Language, catalogue, say
 
 _LISTS = Path(__file__).parent / "wordlists"
@@ -15,12 +15,15 @@ _RANDOM_BITS = 62
 
 
 def refuse_blocked(pointer: str, text: str, role: Role) -> None:
-    """Refuse a name or motto that someone in this role may not choose. Raises `Invalid` (blocked-name, reserved-name).
+    """Refuse a name or motto that someone in this role may not choose.
 
-    What would pass for the academy itself is refused to students only.
+    What would pass for the academy itself is refused to students only. Raises `Invalid` (blocked-name, web-address,
+    reserved-name).
     """
     if is_blocked(text, words("blocked")):
         raise Invalid(errors=(FieldError(pointer, "blocked-name"),))
+    if is_like_web_address(text, _endings()):
+        raise Invalid(errors=(FieldError(pointer, "web-address"),))
     if role == "student" and is_blocked(text, words("reserved")):
         raise Invalid(errors=(FieldError(pointer, "reserved-name"),))
 
@@ -43,6 +46,11 @@ def words(name: str) -> tuple[str, ...]:
     """The words of a list in `wordlists`."""
     lines = (_LISTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+@cache
+def _endings() -> frozenset[str]:
+    return frozenset(words("endings"))
 
 
 @cache

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from gateway.badges import badge_name
 from gateway.messages import Language, say
 from gateway.people import Person
 
@@ -44,6 +45,6 @@ def _with_names(item: Mapping[str, Any], known: Mapping[UUID, Person], language:
         for part in ("title", "body"):
             shown[part] = shown[part].replace(f"{{{placeholder}}}", name)
     # a notification service from before badges were named tells none
-    if badge := say(f"badge.{item.get('badge')}", language):
+    if (code := item.get("badge")) and (badge := badge_name(code, language)):
         shown["title"] = say("notification.badge", language, {"badge": badge})
     return shown

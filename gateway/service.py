@@ -9,6 +9,7 @@ from msgspec import Meta
 from chassis.clock import now
 from chassis.service import Service, rpc
 from gateway import queries
+from gateway.badges import badge_name
 from gateway.messages import LANGUAGES, Language
 from gateway.people import Person, person_of
 
@@ -28,7 +29,7 @@ class Contact(msgspec.Struct, frozen=True):
 
 
 class Accounts(Service):
-    """What other services may know of people and must not keep."""
+    """What other services may know of people and must not keep, and what is called by names here alone."""
 
     name = "accounts"
 
@@ -39,6 +40,11 @@ class Accounts(Service):
             accounts = queries.accounts_by_ids(unit_of_work.connection, user_ids)
         active = [(account, is_hidden) for account, is_hidden in accounts if account.status == "active"]
         return {"items": [_contact(account, person_of(account, now(), is_hidden=hidden)) for account, hidden in active]}
+
+    @rpc
+    def get_badge_names(self, code: Annotated[str, Meta(max_length=100)]) -> dict[Language, str]:
+        """What a badge is called in each language; of one that has no name yet, nothing."""
+        return {language: name for language in LANGUAGES if (name := badge_name(code, language))}
 
 
 def _contact(account: queries.Account, person: Person) -> Contact:

@@ -21,6 +21,7 @@ class PostOffice:
 
     url: str = ""
     messages: list[EmailMessage] = field(default_factory=list)
+    addressees: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
     passwords: list[bytes] = field(default_factory=list)
 
@@ -38,19 +39,21 @@ class PostOffice:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         """Take a message."""
+        self.addressees += envelope.rcpt_tos
         self.messages.append(message_from_bytes(envelope.content, policy=default))
         return "250 OK"
 
 
 @contextmanager
-def post_office(tls: ssl.SSLContext | None = None) -> Iterator[PostOffice]:
-    """A server that runs as long as the block lasts; with `tls` it offers STARTTLS."""
+def post_office(tls: ssl.SSLContext | None = None, *, takes_utf8: bool = True) -> Iterator[PostOffice]:
+    """A server that runs as long as the block lasts; with `tls` it offers STARTTLS, and SMTPUTF8 unless told not to."""
     office = PostOffice()
     (port,) = free_ports(1)
     controller = Controller(
         office,
         hostname="127.0.0.1",
         port=port,
+        enable_SMTPUTF8=takes_utf8,
         tls_context=tls,
         authenticator=office.let_in,
         auth_require_tls=False,

@@ -2,7 +2,8 @@
 
 A name is refused for a word of a list, in whatever disguise: accents, case, figures for letters, letters drawn out,
 letters set apart, characters that cannot be seen, letters of other alphabets that look the same. A word counts where it
-stands alone, so that names and towns which merely contain one (Scunthorpe, Puteaux) are nobody's trouble.
+stands alone, so that names and towns which merely contain one (Scunthorpe, Puteaux) are nobody's trouble. A name that
+looks like a web address would be a link wherever it is shown.
 """
 
 import re
@@ -26,6 +27,11 @@ _UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _FIGURES = tuple(str.maketrans("034578@$€+1!|", "oeastbaset" + 3 * one) for one in "il")
 _WORD = re.compile(r"[^\W\d_]+")
 _VOWELS = "aeiouy"
+_LABEL = r"[^\W_]+(?:-+[^\W_]+)*"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+_BEGINNING = re.compile(r"[a-z]://|(?<!\w)www\d*\.\w")
+_NUMBERS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_DOTS = str.maketrans("。", ".")
 
 
 def is_shown_by_name(birth_year: int | None, now: datetime, *, is_hidden: bool) -> bool:
@@ -44,6 +50,21 @@ def is_blocked(name: str, words: tuple[str, ...]) -> bool:
     """
     pattern = _pattern(words)
     return any(pattern.search(reading) for reading in set(_readings(name)))
+
+
+def is_like_web_address(name: str, endings: frozenset[str]) -> bool:
+    """Whether mail and chat programs would make a link of the name, or of a part of it.
+
+    Words that a dot holds together count when one behind a dot is of the `endings` (com, fr): some programs stop there.
+    """
+    plain = unicodedata.normalize("NFKC", name).translate(_DOTS).casefold()
+    seen = "".join(character for character in plain if unicodedata.category(character) != "Cf")
+    if _BEGINNING.search(seen):
+        return True
+    return any(
+        _NUMBERS.fullmatch(host) or any(label in endings or label.startswith("xn--") for label in host.split(".")[1:])
+        for host in _HOST.findall(seen)
+    )
 
 
 @cache

@@ -34,10 +34,11 @@ _HTML = "text/html; charset=utf-8"
 _LOCALES: dict[Language, str] = {"fr": "fr_FR", "en": "en_GB"}
 _NAMES: dict[Language, str] = {"fr": "Français", "en": "English"}
 _REF = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+_NUMBER = re.compile(r" (?=\d+$)")
 _RETRY_SECONDS = "2"
 _NAME_CHARACTERS = 26
-_TITLE_CHARACTERS = 32
-"""How much of a name or title is drawn: the words around it must remain."""
+_TITLE_CHARACTERS = 60
+"""How much of a name or title is drawn at most."""
 
 _environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True, lstrip_blocks=True)
 _template = _environment.from_string((_TEMPLATES / "challenge.html").read_text(encoding="utf-8"))
@@ -113,8 +114,8 @@ def _page(challenge: dict[str, Any], token: str, language: Language) -> bytes:
         language,
         challenge=challenge,
         title=say("challenge.title", language, words),
-        # no line ends before a name's last word: it may be a number
-        headline=say("challenge.headline", language, words | {"name": "\u00a0".join(name.rsplit(" ", 1))}),
+        # no line ends before the number of a pseudonym
+        headline=say("challenge.headline", language, words | {"name": _NUMBER.sub("\u00a0", name)}),
         description=say("challenge.description", language, words),
         questions=_questions(challenge["questions"], language),
         play=play,
@@ -153,12 +154,17 @@ def _questions(number: int, language: Language) -> str:
 
 def _card(challenge: dict[str, Any], language: Language) -> Card:
     name = cards.drawable(challenge["challenger"]["display_name"]) or say("challenge.somebody", language)
-    titles = (cards.drawable(challenge[part]["title"]) for part in ("chapter", "course"))
+    # it stays together in a line
+    name = cards.shortened(name, _NAME_CHARACTERS).replace(" ", "\u00a0")
+    chapter, course = (
+        cards.shortened(cards.drawable(challenge[part]["title"]), _TITLE_CHARACTERS) for part in ("chapter", "course")
+    )
     return Card(
         brand=say("challenge.brand", language),
-        headline=say("challenge.headline", language, {"name": cards.shortened(name, _NAME_CHARACTERS)}),
+        headline=say("challenge.headline", language, {"name": name}),
         score=str(challenge["score"]),
         unit=say("challenge.out-of", language),
-        quiz=" · ".join(cards.shortened(title, _TITLE_CHARACTERS) for title in titles if title),
+        chapter=chapter,
+        course=course,
         call=say("challenge.beat", language),
     )

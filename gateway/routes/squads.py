@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response, request
 from pydantic import BaseModel
 
+from contracts.errors import Invalid, NotFound
 from gateway.auth import Caller, caller, optional_caller, signed_in
 from gateway.cache import page
 from gateway.catalogue import Seen, respond
@@ -29,7 +30,7 @@ blueprint = APIBlueprint("squads", __name__, url_prefix="/v1", tag="Gamification
 def create_squad(json_data: models.NewSquad) -> Any:
     """Make a squad, and be its captain; instructors and admins may make an official one instead."""
     someone = caller()
-    _refuse_blocked(json_data, someone)
+    _refuse_blocked(json_data.model_dump(), someone)
     made = _game(
         "create_squad",
         squad_id=request_id(request, someone.id),
@@ -74,8 +75,13 @@ def get_squad(squad_id: UUID) -> Response:
 def update_squad(squad_id: UUID, json_data: models.SquadChanges) -> Any:
     """Give your squad another name or motto."""
     someone = caller()
-    _refuse_blocked(json_data, someone)
     changes = json_data.model_dump(exclude_unset=True)
+    try:
+        _refuse_blocked(changes, someone)
+    except Invalid:
+        # what stays as it was is not chosen now
+        present = _present(squad_id)
+        _refuse_blocked({name: text for name, text in changes.items() if text != present.get(name)}, someone)
     return _squad("update_squad", squad_id=squad_id, user_id=someone.id, role=someone.role, **changes)
 
 
@@ -147,10 +153,18 @@ def get_student_leaderboard(query_data: models.LeaderboardQuery) -> Response:
     return _leaderboard(found | {"items": items})
 
 
-def _refuse_blocked(texts: models.NewSquad | models.SquadChanges, someone: Caller) -> None:
+def _refuse_blocked(texts: dict[str, Any], someone: Caller) -> None:
     """Raise `Invalid` for a name or motto that nobody may choose."""
-    for name in texts.model_fields_set & {"name", "motto"}:
-        refuse_blocked(f"/{name}", getattr(texts, name), someone.role)
+    for name in texts.keys() & {"name", "motto"}:
+        refuse_blocked(f"/{name}", texts[name], someone.role)
+
+
+def _present(squad_id: UUID) -> dict[str, Any]:
+    """The squad as it is; nothing of one that is hidden or not there."""
+    try:
+        return _game("get_squad", squad_id=squad_id)
+    except NotFound:
+        return {}
 
 
 def _game(method: str, **arguments: Any) -> Any:

@@ -5,6 +5,7 @@ is `unknown` after a while and never sent again: it may have gone out.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -32,7 +33,7 @@ ANSWER_SECONDS = 2.0
 
 MAILS = Counter("notification_mails_total", "What became of mails", ["outcome"])
 
-_TEXT = Template("$greeting\n\n$title\n$body\n\n$link\n\n-- \nTankaAcademy\n$choose\n$settings\n")
+_TEXT = Template("$greeting\n\n$title\n$body\n\n$open\n$link\n\n-- \nTankaAcademy\n$choose\n$settings\n")
 _HTML = Template((Path(__file__).parent / "mail.html").read_text(encoding="utf-8"))
 
 _log = telemetry.get_logger("mails")
@@ -56,6 +57,14 @@ class _Contact(msgspec.Struct, frozen=True):
     locale: Language
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the accounts know for a mail: the people in it by their ids, and what its badge is called, if it has one."""
+
+    contacts: Mapping[UUID, _Contact]
+    badge_names: Mapping[Language, str]
+
+
 _CLAIM = text(
     "with due as ("
     "select notification_id from mails where state = 'waiting' and due_at <= :now "
@@ -75,12 +84,12 @@ def send_due(database: Database, rpc: Caller, sender: Sender, front_url: str, cl
     while looked_at < AT_ONCE and (claimed := _claim(database, clock())):
         looked_at += 1
         try:
-            contacts = _contacts(rpc, claimed)
+            known = _Known(_contacts(rpc, claimed), _badge_names(rpc, claimed))
         except ServiceError as error:
             _log.warning("mails wait: the accounts do not answer", reason=str(error))
             _settle(database, claimed.id, "waiting", due_at=clock() + AWAY, attempts=claimed.attempts - 1)
             break
-        _send(database, sender, claimed, contacts, front_url, clock())
+        _send(database, sender, claimed, known, front_url, clock())
     return looked_at
 
 
@@ -99,15 +108,16 @@ def _contacts(rpc: Caller, claimed: Row[Any]) -> dict[UUID, _Contact]:
     return {contact.user_id: contact for contact in msgspec.convert(answer["items"], list[_Contact])}
 
 
-def _send(
-    database: Database,
-    sender: Sender,
-    row: Row[Any],
-    contacts: Mapping[UUID, _Contact],
-    front_url: str,
-    now: datetime,
-) -> None:
-    contact = contacts.get(row.user_id)
+def _badge_names(rpc: Caller, claimed: Row[Any]) -> dict[Language, str]:
+    code = claimed.parameters.get("badge")
+    if code is None:
+        return {}
+    answer = rpc.call("accounts", "get_badge_names", deadline=ANSWER_SECONDS, code=code)
+    return msgspec.convert(answer, dict[Language, str])
+
+
+def _send(database: Database, sender: Sender, row: Row[Any], known: _Known, front_url: str, now: datetime) -> None:
+    contact = known.contacts.get(row.user_id)
     address = contact.email if contact else None
     letter = Letter(
         is_known=contact is not None,
@@ -122,9 +132,8 @@ def _send(
         MAILS.labels("dropped").inc()
         _settle(database, row.id, "dropped")
         return
-    names = {user_id: known.public_names[contact.locale] for user_id, known in contacts.items()}
     try:
-        sender.send(_mail(row, contact, address, names, front_url, sender.message_id(str(row.id))))
+        sender.send(_mail(row, contact, address, known, front_url, sender.message_id(str(row.id))))
     except NotTaken as error:
         again = None if error.is_final else next_attempt(row.attempts, now)
         if again is None:
@@ -152,17 +161,18 @@ def _alarm(outcome: str, notification_id: UUID, reason: str) -> None:
     _log.error("mail alarm", alarm=outcome, notification_id=str(notification_id), reason=reason)
 
 
-def _mail(
-    row: Row[Any], contact: _Contact, address: str, names: Mapping[UUID, str], front_url: str, message_id: str
-) -> Mail:
+def _mail(row: Row[Any], contact: _Contact, address: str, known: _Known, front_url: str, message_id: str) -> Mail:
     words = written(row.message, row.parameters, contact.locale)
+    names = {user_id: person.public_names[contact.locale] for user_id, person in known.contacts.items()}
+    badge = known.badge_names.get(contact.locale)
+    title = words.title if badge is None else say("mail.badge", contact.locale).replace("{badge}", badge)
     front = front_url.rstrip("/")
     parts = {
         "greeting": say("mail.greeting", contact.locale).replace("{name}", contact.display_name),
-        "title": filled(words.title, words.people, names),
+        "title": filled(title, words.people, names),
         "body": filled(words.body, words.people, names),
         "link": front + row.link,
-        "open": say("mail.open", contact.locale),
+        "open": say(f"mail.open.{row.kind}", contact.locale),
         "choose": say("mail.choose", contact.locale),
         "settings": front + SETTINGS_PATH,
         "language": contact.locale,

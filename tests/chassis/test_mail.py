@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,6 +58,57 @@ def test_a_refusal_says_whether_it_is_for_good(answer: str, is_final: bool) -> N
 
     assert refused.value.is_final is is_final
     assert str(refused.value) == f"SMTPRecipientsRefused {answer[:3]}", "addresses are in no log"
+    assert office.messages == []
+
+
+@pytest.mark.parametrize("takes_utf8", [True, False])
+@pytest.mark.parametrize(
+    ("to", "written"),
+    [
+        ("awa@académie.example", "awa@xn--acadmie-eya.example"),
+        ("awa@Straße.example", "awa@xn--strae-oqa.example"),
+        ("awa@例え.example", "awa@xn--r8jz45g.example"),
+        ("awa+mail@tanka.example", "awa+mail@tanka.example"),
+    ],
+)
+def test_a_domain_with_accents_is_written_in_ascii_for_every_server(*, takes_utf8: bool, to: str, written: str) -> None:
+    with post_office(takes_utf8=takes_utf8) as office:
+        Smtp(office.url, "post@tanka.example").send(replace(MAIL, to=to))
+
+    (message,) = office.messages
+    assert (office.addressees, message["To"]) == ([written], written)
+
+
+@pytest.mark.parametrize("to", ["zoé@tanka.example", "zoé@académie.example", "用户@例え.example"])
+def test_a_name_with_accents_goes_as_it_is_to_a_server_that_takes_it(to: str) -> None:
+    with post_office() as office:
+        Smtp(office.url, "Académie <post@tanka.example>").send(replace(MAIL, to=to))
+
+    (message,) = office.messages
+    assert (office.addressees, message["To"], message["Subject"]) == ([to], to, MAIL.subject)
+
+
+def test_a_name_with_accents_is_given_up_where_no_server_takes_it_and_no_other_mail_with_it() -> None:
+    with post_office(takes_utf8=False) as office:
+        smtp = Smtp(office.url, "post@tanka.example")
+        with pytest.raises(NotTaken) as refused:
+            smtp.send(replace(MAIL, to="zoé@tanka.example"))
+        smtp.send(MAIL)
+
+    assert refused.value.is_final
+    assert str(refused.value) == "SMTPNotSupportedError", "addresses are in no log"
+    assert office.addressees == [MAIL.to]
+
+
+@pytest.mark.parametrize(
+    "to", ["awa@\u200d.example", f"awa@{'é' * 70}.example", "awa@é..example", "zo\ud800@tanka.example"]
+)
+def test_an_address_that_no_mail_can_carry_is_given_up(to: str) -> None:
+    with post_office() as office, pytest.raises(NotTaken) as refused:
+        Smtp(office.url, "post@tanka.example").send(replace(MAIL, to=to))
+
+    assert refused.value.is_final
+    assert to not in str(refused.value)
     assert office.messages == []
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.browser import SECONDS_TO_INSTALL, browser
 from tests.system.conftest import Course, Visitor, eventually, register
@@ -21,7 +21,8 @@ QUIZ = {
     ],
 }
 PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 800}
+DESKTOP = {"width": 1280, "height": 720}
+LAPTOP = {"width": 1366, "height": 657}
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.mark.timeout(SECONDS_TO_INSTALL)
-@pytest.mark.parametrize("size", [PHONE, DESKTOP, {"width": 320, "height": 568}], ids=str)
+@pytest.mark.parametrize("size", [PHONE, DESKTOP, LAPTOP, {"width": 320, "height": 568}], ids=str)
 def test_the_shared_page_fits_the_screen_and_leads_to_the_challenge(
     chromium: Browser, client: httpx.Client, shared: tuple[str, int], size: dict[str, int]
 ) -> None:
@@ -139,7 +140,8 @@ def test_the_shared_page_fits_the_screen_and_leads_to_the_challenge(
     box = call.bounding_box()
     assert box is not None
     assert box["height"] >= 44
-    assert size["height"] < 800 or box["y"] + box["height"] <= size["height"]
+    assert size["width"] < PHONE["width"] or box["y"] + box["height"] <= size["height"]
+    assert size["width"] < PHONE["width"] or _height(page) <= size["height"]
     with Image.open(io.BytesIO(page.screenshot())) as picture:
         colours: list[Any] = picture.convert("RGB").getcolors(1 << 24) or []
     # its style was let in by its policy: the button is yellow, the ground is dark
@@ -147,6 +149,31 @@ def test_the_shared_page_fits_the_screen_and_leads_to_the_challenge(
     assert [line for line in said if "style" in line or "Policy" in line] == []
     page.get_by_role("link", name="English").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Éléonore challenges you!"
+    assert size["width"] < PHONE["width"] or _height(page) <= size["height"]
+    page.close()
+
+
+def _height(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollHeight"))
+
+
+@pytest.mark.timeout(SECONDS_TO_INSTALL)
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_shared_page_fits_a_desktop_with_long_names_too(
+    chromium: Browser, client: httpx.Client, new_course: Callable[..., Course], instructor: Visitor, language: str
+) -> None:
+    course = new_course(title="Apprendre à apprendre : la méthode complète pour les examens, et pour la vie")
+    instructor.done("PUT", f"/chapters/{course.chapters[0]}/quiz", QUIZ)
+    challenger = register(client, display_name="Jean-Christophe Rakotomalala-Andriamanana")
+    challenger.done("POST", f"/courses/{course.id}/checkout", {}, 201)
+    duel = challenger.done("POST", f"/chapters/{course.chapters[0]}/duels", {"mode": "link"}, 201)
+    play(challenger, duel["id"])
+    page = chromium.new_page(viewport={"width": DESKTOP["width"], "height": DESKTOP["height"]})
+
+    page.goto(f"{client.base_url}".rstrip("/") + urlsplit(duel["share_url"]).path + f"?lang={language}")
+
+    assert "Rakotomalala-Andriamanana" in page.get_by_role("heading", level=1).inner_text()
+    assert _height(page) <= DESKTOP["height"]
     page.close()
 
 

@@ -58,6 +58,13 @@ def test_people_are_told_with_their_addresses_once_verified_until_they_are_erase
         call("get_contacts", user_ids=[uuid4() for _ in range(101)])
 
 
+def test_badges_are_called_as_the_gateway_calls_them_and_what_has_no_name_is_told_without(call: Call) -> None:
+    assert call("get_badge_names", code="first_lesson") == {"fr": "Premiers pas", "en": "First steps"}
+    assert call("get_badge_names", code="brand_new") == {}
+    with pytest.raises(Invalid):
+        call("get_badge_names", code="x" * 101)
+
+
 def _account(database: Database, name: str, **fields: object) -> UUID:
     verified = bool(fields.pop("verified"))
     registration = Registration(

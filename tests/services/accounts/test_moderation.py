@@ -362,6 +362,7 @@ def test_a_name_that_nobody_may_take_is_refused_in_words(ber: Someone, someone: 
     for name, detail in (
         ("P.U.T.E", "contient un mot qui n’est pas admis ici"),
         ("Modérateur", "est réservé à l’équipe de l’académie"),
+        ("www.mechant.example", "ne doit pas ressembler à une adresse web"),
     ):
         body = {"email": "zoe@tanka.example", "password": "tanka-azerty", "display_name": name}
         for answer in (someone().post("/v1/auth/register", body), ber.call("PATCH", "/v1/me", {"display_name": name})):
@@ -369,6 +370,18 @@ def test_a_name_that_nobody_may_take_is_refused_in_words(ber: Someone, someone: 
             assert answer.json is not None
             assert answer.json["errors"] == [{"pointer": "/display_name", "detail": detail}]
     assert ber.get("/v1/me").json["display_name"] == "Ber"  # type: ignore[index]
+
+
+def test_who_had_such_a_name_before_keeps_it_until_another_is_chosen(ber: Someone, database: Database) -> None:
+    with database.unit_of_work() as unit_of_work:
+        unit_of_work.connection.execute(text("update users set display_name = 'mechant.com'"))
+
+    kept = ber.call("PATCH", "/v1/me", {"display_name": "mechant.com", "time_zone": "Asia/Tokyo"})
+    other = ber.call("PATCH", "/v1/me", {"display_name": "mechant.fr"})
+
+    assert (kept.status_code, other.status_code) == (200, 422)
+    assert ber.get("/v1/me").json["time_zone"] == "Asia/Tokyo"  # type: ignore[index]
+    assert ber.log_in().get("/v1/me").json["display_name"] == "mechant.com"  # type: ignore[index]
 
 
 def test_an_admin_may_be_called_one(admin: Someone) -> None:

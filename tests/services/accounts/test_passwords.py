@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from chassis.database import Database
 from chassis.settings import Settings
 from contracts.errors import Unavailable
-from gateway.mail import LogMailer, NoMailer, SmtpMailer, mailer_for
+from gateway.mail import LogMailer, NoMailer, PostRoom, SmtpMailer, mailer_for
 from gateway.passwords import Passwords
 from gateway.tables import mailed_tokens
 from tests.services.accounts.conftest import PASSWORD, Clock, LetterBox, Someone, at_once
@@ -181,6 +183,20 @@ def test_mails_go_out_by_smtp_when_it_is_configured() -> None:
     (message,) = office.messages
     assert message["To"] == "zoe@tanka.example"
     assert "Voici le lien : é" in message.get_content()
+
+
+def test_a_mail_that_is_not_taken_is_told_without_its_address() -> None:
+    with post_office() as office, capture_logs() as lines:
+        office.refusals["zoe@tanka.example"] = "550 nobody here"
+        room = PostRoom(mailer_for(Settings(smtp_url=office.url)), "http://front.example")
+        for to in ("zoe@tanka.example", "awa@tanka.example"):
+            room.later(partial(room.send, "verify-email", to, "fr", "Zoé", "token"))
+        room.close()
+
+    (line,) = [line for line in lines if line["log_level"] == "error"]
+    assert (line["event"], line["reason"]) == ("mail failed", "SMTPRecipientsRefused 550")
+    assert "exc_info" not in line, "the cause would name the address"
+    assert office.addressees == ["awa@tanka.example"]
 
 
 def test_links_reach_the_log_in_development_only() -> None:

@@ -14,7 +14,7 @@ from contracts.envelope import Envelope
 from contracts.errors import Unavailable
 from contracts.events.accounts import UserChanged
 from contracts.events.base import Event
-from contracts.events.gamification import DuelChanged, LevelReached, StreakEndangered
+from contracts.events.gamification import BadgeAwarded, DuelChanged, LevelReached, StreakEndangered
 from services.notification import handlers, queries
 from services.notification.handlers import Choice
 from tests.told import envelope_of
@@ -39,6 +39,11 @@ def endangered(user_id: UUID, **changes: Any) -> StreakEndangered:
 def level(user_id: UUID, number: int = 2) -> LevelReached:
     """A level that somebody reached."""
     return LevelReached(user_id=user_id, level=number, total_xp=100 * number, reached_at=NOW)
+
+
+def badge(user_id: UUID, code: str) -> BadgeAwarded:
+    """A badge that somebody earned."""
+    return BadgeAwarded(user_id=user_id, code=code, reason=code, count=1, awarded_at=NOW)
 
 
 def duel(challenger: UUID, opponent: UUID | None, **changes: Any) -> DuelChanged:
@@ -131,6 +136,7 @@ class Accounts:
     """The accounts, as far as mails ask them."""
 
     contacts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    badges: dict[str, dict[str, str]] = field(default_factory=dict)
     silent: bool = False
 
     def add(self, name: str, email: str | None, locale: str = "fr") -> UUID:
@@ -148,9 +154,11 @@ class Accounts:
 
     def call(self, service: str, method: str, deadline: float | None = None, **arguments: Any) -> Any:
         """What the accounts answer."""
-        assert (service, method) == ("accounts", "get_contacts")
         if self.silent:
             raise Unavailable
+        if (service, method) == ("accounts", "get_badge_names"):
+            return self.badges.get(arguments["code"], {})
+        assert (service, method) == ("accounts", "get_contacts")
         known = [self.contacts[user_id] for user_id in arguments["user_ids"] if user_id in self.contacts]
         return {"items": known}
 

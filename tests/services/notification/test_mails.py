@@ -2,6 +2,7 @@
 
 import threading
 from datetime import datetime, timedelta
+from html import escape
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +11,18 @@ from chassis.mail import NotTaken, Unanswered
 from services.notification import mails
 from services.notification.domain.mails import DELAYS, UNKNOWN_AFTER
 from services.notification.handlers import Choice, read_notification
-from tests.services.notification.desk import FRONT, NOW, TONIGHT, Accounts, Desk, Office, duel, endangered, erased
+from tests.services.notification.desk import (
+    FRONT,
+    NOW,
+    TONIGHT,
+    Accounts,
+    Desk,
+    Office,
+    badge,
+    duel,
+    endangered,
+    erased,
+)
 
 
 @pytest.fixture
@@ -51,6 +63,41 @@ def test_a_mail_says_what_the_inbox_says_in_its_readers_language(
     assert '<html lang="en">' in mail.html
     assert mail.headers["List-Unsubscribe"] == f"<{FRONT}/settings/notifications>"
     assert desk.mails(ber) == [("sent", 1)]
+
+
+@pytest.mark.parametrize(
+    ("locale", "code", "subject", "call"),
+    [
+        ("fr", "first_lesson", "Nouveau badge\u00a0: Premiers <pas>", "Voir mes badges"),
+        ("en", "first_lesson", "New badge: First {steps}", "See my badges"),
+        ("fr", "brand_new", "Nouveau badge", "Voir mes badges"),
+    ],
+)
+def test_the_mail_of_a_badge_names_it_where_it_has_a_name_and_leads_to_all(
+    desk: Desk, accounts: Accounts, office: Office, locale: str, code: str, subject: str, call: str
+) -> None:
+    accounts.badges = {"first_lesson": {"fr": "Premiers <pas>", "en": "First {steps}"}}
+    awa = accounts.add("Awa", "awa@tanka.example", locale)
+    desk.choose(awa, badge_awarded=Choice(email=True))
+    desk.hear(badge(awa, code), by_mail=True)
+
+    send(desk, accounts, office)
+
+    (mail,) = office.taken
+    assert mail.subject == subject
+    assert f"{call}\n{FRONT}/me\n" in mail.text
+    assert f">{call}</a>" in mail.html
+    assert f">{escape(subject)}</h1>" in mail.html
+
+
+def test_a_mail_calls_to_what_its_kind_is_about(desk: Desk, accounts: Accounts, office: Office) -> None:
+    awa, ber = accounts.add("Awa", "awa@tanka.example"), accounts.add("Ber", "ber@tanka.example")
+    desk.hear(endangered(awa), duel(awa, ber), by_mail=True)
+
+    send(desk, accounts, office)
+
+    calls = {mail.to: mail.html.partition('text-decoration:none">')[2].partition("<")[0] for mail in office.taken}
+    assert calls == {"awa@tanka.example": "Garder ma flamme", "ber@tanka.example": "Relever le défi"}
 
 
 def test_a_rival_who_was_erased_has_no_name_in_the_mail(desk: Desk, accounts: Accounts, office: Office) -> None:

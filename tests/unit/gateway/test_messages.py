@@ -106,10 +106,6 @@ def test_no_message_is_written_twice(language: Language) -> None:
     assert sorted(ids) == sorted(set(ids))
 
 
-def test_french_breaks_no_line_before_its_punctuation() -> None:
-    assert [text for text in catalogue("fr").values() if re.search(r" [:;!?»]|« |n° ", text)] == []
-
-
 def test_slugs_and_codes_are_lower_case_words_with_hyphens() -> None:
     assert [name for name in sorted(_problems() | _codes()) if not _SLUG(name)] == []
 

@@ -1,6 +1,7 @@
 """What nobody may be called, in any disguise; what everybody may; and the names in place of names."""
 
 import re
+import unicodedata
 from collections import Counter
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -10,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import Invalid
-from gateway.domain.names import is_blocked, is_shown_by_name
+from gateway.domain.names import is_blocked, is_like_web_address, is_shown_by_name
 from gateway.messages import LANGUAGES, Language, catalogue
 from gateway.names import pseudonym, refuse_blocked, words
 from services.gamification.domain.badges import CODES
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BLOCKED, RESERVED = words("blocked"), words("reserved")
+ENDINGS = frozenset(words("endings"))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +132,100 @@ def test_names_that_merely_contain_a_word_are_nobodys_trouble(names: str) -> Non
     refused = [name for name in innocent if is_blocked(name, BLOCKED) or is_blocked(name, RESERVED)]
 
     assert refused == []
+    assert [name for name in innocent if is_like_web_address(name, ENDINGS)] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mechant.com",
+        "www.mechant.example",
+        "www2.mechant.example",
+        "WWW.Mechant.Example",
+        "http://mechant.example",
+        "HTTPS://mechant.example/a?b=c",
+        "ftp://mechant",
+        "Va sur Mechant.COM !",
+        "Awa (mechant.com)",
+        "awa@mechant.fr",
+        "bit.ly/3abc",
+        "t.me/mechant",
+        "discord.gg/mechant",
+        "mechant.co.uk",
+        "mechant.com:8080",
+        "mechant.com.",
+        "mechant.com_",
+        "mechant.com.suite",
+        "très-méchant.fr",
+        "méchant.xn--p1ai",
+        "mechant\u200b.c\u00adom",
+        "ｍｅｃｈａｎｔ．ｃｏｍ",
+        "mechant。com",
+        "192.168.0.1",
+        "http://3232235521",
+    ],
+)
+def test_what_becomes_a_link_is_like_a_web_address(name: str) -> None:
+    assert is_like_web_address(name, ENDINGS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "M. Dupont",
+        "M.Dupont",
+        "J.-P.",
+        "J.-P. Martin",
+        "J.R.R. Tolkien",
+        "Dr. Who",
+        "Team 2.0",
+        "Équipe 3.14",
+        "N.A.S.A.",
+        "A. C. Milan",
+        "A.C. Milan",
+        "Fatou Ba",
+        "Awa D.",
+        "St. John",
+        "Hum... fr",
+        "Attends…moi",
+        "Com'",
+        ".com",
+        "com",
+        "www",
+        "Awa/Ber",
+        "Awa : fr",
+        "Next.js",
+        "1.2.3",
+        "Les 4.5.6.7.8",
+        "Awww. Trop mignon",
+    ],
+)
+def test_a_name_with_a_dot_is_not(name: str) -> None:
+    assert not is_like_web_address(name, ENDINGS)
+
+
+LABELS = st.from_regex(r"[a-zé0-9]([a-zé0-9-]{0,10}[a-zé0-9])?", fullmatch=True)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(LABELS, min_size=1, max_size=3),
+    st.sampled_from(sorted(ENDINGS)),
+    st.sampled_from(["", " ", "(", "«", "_"]),
+)
+def test_every_host_with_a_known_ending_is_found_wherever_it_stands(labels: list[str], ending: str, sign: str) -> None:
+    host = ".".join([*labels, ending])
+
+    for written in (host, host.upper(), f"Viens{sign or ' '}{host}{sign or ' '}vite"):
+        assert is_like_web_address(written, ENDINGS), written
+
+
+@settings(max_examples=100)
+@given(st.text(max_size=40))
+def test_without_a_dot_inside_a_word_or_a_scheme_nothing_is(text: str) -> None:
+    apart = re.sub(r"[.。]", ". ", unicodedata.normalize("NFKC", text)).replace("/", "")
+
+    assert not is_like_web_address(apart, ENDINGS)
 
 
 @settings(max_examples=50)
@@ -153,6 +249,8 @@ def test_the_lists_are_in_the_form_that_they_say() -> None:
     for name in ("blocked", "reserved"):
         assert [word for word in words(name) if not re.fullmatch(r"\*?[a-z]+( [a-z]+)*\*?", word)] == []
         assert [word for word, times in Counter(words(name)).items() if times > 1] == []
+    assert [ending for ending in words("endings") if not re.fullmatch(r"[a-z]{2,}", ending)] == []
+    assert len(ENDINGS) == len(words("endings"))
 
 
 def test_the_academys_own_names_are_refused_to_students_only() -> None:
@@ -164,6 +262,13 @@ def test_the_academys_own_names_are_refused_to_students_only() -> None:
 
     assert [(error.pointer, error.code) for error in refused.value.errors] == [("/name", "reserved-name")]
     assert [(error.pointer, error.code) for error in blocked.value.errors] == [("/motto", "blocked-name")]
+
+
+def test_a_web_address_is_refused_to_everybody() -> None:
+    with pytest.raises(Invalid) as refused:
+        refuse_blocked("/name", "mechant.com", "admin")
+
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [("/name", "web-address")]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import io
 import re
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -10,11 +12,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
-from contracts.errors import Conflict, Forbidden, NotFound
+from contracts.errors import Conflict, Forbidden, NotFound, Unavailable
 from gateway import cards
 from gateway.app import Gateway
+from gateway.cache import PageCache
 from gateway.people import Person
 from tests.unit.gateway_routes.conftest import ADMIN, BER, HOLDER, FakeAcademy, KnownPeople, Visitor
 from tests.unit.gateway_routes.test_catalogue import tell_changed
@@ -157,6 +160,20 @@ def named(app: Gateway, name: str) -> None:
 
 def page(app: Gateway, path: str = PAGE, **headers: str) -> Any:
     return app.test_client().get(path, headers=headers)
+
+
+def card(score: int) -> cards.Card:
+    """The words of a picture."""
+    return cards.Card("TankaAcademy", "Awa te défie !", str(score), "points sur 1000", "CSS", "Web", "Feras-tu mieux ?")
+
+
+@contextmanager
+def busy() -> Iterator[tuple[set[Future[bytes]], list[BaseException | None]]]:
+    """As long as the block lasts, as many pictures wait to be drawn as may; and how one more was refused."""
+    with ThreadPoolExecutor(cards.AT_MOST + 1) as crowd, cards._turn:
+        drawings = [crowd.submit(cards.drawn, card(score)) for score in range(cards.AT_MOST + 1)]
+        refused, waiting = wait(drawings, timeout=20, return_when=FIRST_COMPLETED)
+        yield waiting, [drawing.exception() for drawing in refused]
 
 
 class TestPlaying:
@@ -403,6 +420,19 @@ class TestPage:
             tell_changed(app, academy)
             assert page(app, path, **{"If-None-Match": etag}).status_code == 200
 
+    def test_what_the_game_hears_later_than_the_gateway_shows_within_seconds(
+        self, app: Gateway, academy: Academy
+    ) -> None:
+        now = [0.0]
+        app.parts.pages = PageCache(clock=lambda: now[0])
+        assert "900" in Tags(page(app).text).texts
+        academy.score = 901
+
+        now[0] += 4.9
+        assert (academy.asked["get_challenge"], "900" in Tags(page(app).text).texts) == (1, True)
+        now[0] += 0.2
+        assert "901" in Tags(page(app).text).texts
+
     @pytest.mark.parametrize(("ref", "kept"), [("video-42", "?ref=video-42"), ('"><b>', ""), ("a" * 65, ""), ("", "")])
     def test_the_link_on_a_video_goes_on_to_the_front_end(self, app: Gateway, ref: str, kept: str) -> None:
         answer = app.test_client().get(PAGE, query_string={"ref": ref})
@@ -447,6 +477,36 @@ class TestPicture:
             assert (picture.format, picture.size) == ("PNG", cards.SIZE)
         assert len(answer.data) < 300_000
 
+    @pytest.mark.parametrize("language", ["fr", "en"])
+    @pytest.mark.parametrize(
+        "name", ["Awa", "Éléonore", "Sterne futée 3401", "Jean-Christophe Rakotomalala-Andria", "W" * 80, "W W " * 20]
+    )
+    def test_all_words_are_in_the_square_in_the_middle(
+        self, app: Gateway, academy: Academy, name: str, language: str
+    ) -> None:
+        named(app, name)
+        academy.chapter_title, academy.title, academy.score = name * 3, name * 4, 1000
+
+        answer = page(app, f"{PAGE}.png?lang={language}")
+
+        with Image.open(io.BytesIO(answer.data)) as picture:
+            written = ImageChops.difference(picture, cards._background()).getbbox()
+        assert written is not None
+        assert written[0] > 285 + 10, "WhatsApp shows 630 by 630 pixels"
+        assert written[2] < 915 - 10
+
+    @pytest.mark.parametrize(
+        ("headline", "lines"),
+        [
+            ("Awa te défie\u00a0!", ["Awa te défie\u00a0!"]),
+            ("Éléonore challenges you!", ["Éléonore", "challenges you!"]),
+            ("Sterne\u00a0futée\u00a03401 te défie\u00a0!", ["Sterne\u00a0futée\u00a03401", "te défie\u00a0!"]),
+            ("W" * 80, ["W" * 80]),
+        ],
+    )
+    def test_a_headline_is_parted_between_the_name_and_the_rest(self, headline: str, lines: list[str]) -> None:
+        assert cards.parted(headline) == lines
+
     def test_a_dead_link_has_none(self, app: Gateway) -> None:
         assert page(app, "/challenges/unknown.png").status_code == 404
 
@@ -473,5 +533,32 @@ class TestPicture:
         assert len(drawings) == 1
         assert academy.asked["get_challenge"] == 1
 
+    def test_only_a_few_are_drawn_at_a_time_and_the_rest_is_told_to_come_back(self) -> None:
+        with busy() as (drawings, refused):
+            assert [type(error) for error in refused] == [Unavailable]
+
+        pictures = [drawing.result(20) for drawing in drawings]
+        assert len(pictures) == cards.AT_MOST
+        assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+        assert cards.drawn(card(1))
+
+    def test_while_all_hands_draw_a_picture_that_is_kept_is_still_shown(self, app: Gateway) -> None:
+        now = [0.0]
+        app.parts.pages = PageCache(clock=lambda: now[0])
+        kept = page(app, f"{PAGE}.png?lang=fr")
+
+        with busy():
+            new = page(app, f"{PAGE}.png?lang=en")
+            again = page(app, f"{PAGE}.png?lang=fr")
+            known = page(app, f"{PAGE}.png?lang=fr", **{"If-None-Match": kept.headers["ETag"]})
+            now[0] += 600
+            aged = page(app, f"{PAGE}.png?lang=fr")
+
+        assert (new.status_code, new.headers["Retry-After"]) == (503, "1")
+        assert new.get_json()["type"] == "/problems/busy"
+        assert kept.data == again.data == aged.data
+        assert (again.status_code, aged.status_code, known.status_code) == (200, 200, 304)
+        assert page(app, f"{PAGE}.png?lang=en").status_code == 200
+
     def test_other_words_are_another_picture(self) -> None:
-        assert cards.Card("a", "b", "900", "d", "e", "f").etag != cards.Card("a", "b", "901", "d", "e", "f").etag
+        assert card(900).etag != card(901).etag

@@ -103,6 +103,14 @@ def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object
     return thread, results
 
 
+def test_a_page_may_age_faster_than_the_others(cache: PageCache, catalogue: Catalogue, clock: FakeClock) -> None:
+    for seconds, asked in ((0.0, 1), (4.9, 1), (0.2, 2), (4.9, 2)):
+        clock.time += seconds
+        cache.read("key", catalogue.load, enough, fresh=5.0)
+        cache.read("other", Catalogue().load, enough)
+        assert catalogue.asked == asked
+
+
 def test_a_page_is_read_once_and_then_given_from_memory(cache: PageCache, catalogue: Catalogue) -> None:
     first = cache.read("key", catalogue.load, enough)
     assert cache.read("key", catalogue.load, enough) is first

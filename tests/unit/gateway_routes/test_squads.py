@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.errors import Conflict
+from contracts.errors import Conflict, NotFound
 from tests.unit.gateway_routes.conftest import BER, HOLDER, FakeAcademy, Visitor
 
 SQUAD = uuid4()
@@ -15,14 +15,19 @@ ERASED = str(uuid4())
 class SquadAcademy(FakeAcademy):
     """An academy with one squad, of Awa."""
 
+    name = "Éclairs"
+    hidden = False
+
     def _squad(self, captain_id: str | None) -> dict[str, Any]:
         numbers = {"members": 2, "week_score": 40, "total_score": 100}
-        return {"id": str(SQUAD), "name": "Éclairs", "motto": "", "captain_id": captain_id, "official": False} | numbers
+        return {"id": str(SQUAD), "name": self.name, "motto": "", "captain_id": captain_id, "official": False} | numbers
 
     def create_squad(self, **_: Any) -> Any:
         return self._squad(str(BER.id))
 
     def get_squad(self, squad_id: UUID) -> Any:
+        if self.hidden:
+            raise NotFound
         return self._squad(str(HOLDER.id))
 
     def list_squads(self, **_: Any) -> Any:
@@ -63,7 +68,7 @@ class SquadAcademy(FakeAcademy):
 
 
 @pytest.fixture
-def academy() -> FakeAcademy:
+def academy() -> SquadAcademy:
     return SquadAcademy()
 
 
@@ -82,6 +87,29 @@ def test_a_squad_is_made_once_for_an_idempotency_key(academy: FakeAcademy, stude
         "official": False,
     }
     assert isinstance(squad_id, UUID)
+
+
+@pytest.mark.parametrize(("field", "text"), [("name", "mechant.com"), ("motto", "Tous sur www.mechant.example !")])
+def test_a_squad_is_not_called_like_a_web_address(
+    academy: FakeAcademy, student: Visitor, field: str, text: str
+) -> None:
+    made = student.ask("POST", "/squads", json={"name": "Éclairs", field: text})
+    changed = student.ask("PATCH", f"/squads/{SQUAD}", json={field: text}, headers={"Accept-Language": "en"})
+
+    assert (made.status_code, changed.status_code) == (422, 422)
+    assert made.get_json()["errors"] == [{"pointer": f"/{field}", "detail": "ne doit pas ressembler à une adresse web"}]
+    assert changed.get_json()["errors"] == [{"pointer": f"/{field}", "detail": "must not look like a web address"}]
+    assert academy.asked.keys().isdisjoint({"create_squad", "update_squad"})
+
+
+def test_a_squad_that_was_called_so_before_may_change_the_rest(academy: SquadAcademy, student: Visitor) -> None:
+    academy.name = "mechant.com"
+
+    kept = student.ask("PATCH", f"/squads/{SQUAD}", json={"name": "mechant.com", "motto": "Zap"})
+    academy.hidden = True
+    hidden = student.ask("PATCH", f"/squads/{SQUAD}", json={"name": "mechant.com", "motto": "Zap"})
+
+    assert (kept.status_code, hidden.status_code) == (200, 422)
 
 
 def test_captains_and_members_have_names_and_the_erased_have_none(anonymous: Visitor) -> None:

@@ -11,7 +11,7 @@ import pytest
 from chassis.catalogues import catalogue
 from services import notification
 from services.notification.domain.kinds import KINDS
-from services.notification.texts import Language, filled, written
+from services.notification.texts import Language, filled, say, written
 
 PACKAGE = Path(notification.__file__).parent
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -46,6 +46,14 @@ def test_both_languages_say_the_same_things_of_the_same_numbers() -> None:
     assert french.keys() == english.keys()
     for name, words in french.items():
         assert set(re.findall(r"\{\w+\}", words)) == set(re.findall(r"\{\w+\}", english[name])), name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_of_mail_has_a_call_of_its_own(language: Language) -> None:
+    calls = {kind: say(f"mail.open.{kind}", language) for kind in KINDS}
+
+    assert all(calls.values())
+    assert len(set(calls.values())) == len(KINDS)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
