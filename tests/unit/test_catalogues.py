@@ -28,10 +28,7 @@ def test_every_catalogue_is_found() -> None:
 
 
 @pytest.mark.parametrize("path", FRENCH, ids=lambda path: path.stem)
-def test_french_breaks_no_line_before_its_punctuation(path: Path, request: pytest.FixtureRequest) -> None:
-    if path.parts[0] == "demo":
-        request.applymarker(pytest.mark.xfail(reason="the sandbox's pages still have plain spaces"))
-
+def test_french_breaks_no_line_before_its_punctuation(path: Path) -> None:
     words = catalogue(ROOT / path.parents[2], path.stem, "fr")
 
     assert {message: text for message, text in words.items() if broken(text)} == {}
