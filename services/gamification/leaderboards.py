@@ -178,4 +178,4 @@ def rebuild(connection: Connection, period: str, time_zone: str) -> None:
         connection.execute(statement, {"period": period})
     connection.execute(_RECOUNT, {"period": period, "begin": begin, "end": end})
     if period != ALL_TIME:
-        squads_of_the_week.choose_again(connection, [period], time_zone)
+        squads_of_the_week.doubt(connection, [period])

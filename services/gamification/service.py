@@ -154,7 +154,7 @@ class Gamification(Service):
     def hide_squad(self, squad_id: UUID, hidden: bool) -> None:
         """Take a squad off every public page, or put it back; for admins."""
         with self.database.unit_of_work() as unit_of_work:
-            squads.hide_squad(unit_of_work, squad_id, self.settings.academy_time_zone, hidden=hidden)
+            squads.hide_squad(unit_of_work, squad_id, hidden=hidden)
 
     @rpc
     def get_squad_of_the_week(self, week: str | None = None) -> boards.SquadOfTheWeek:
@@ -206,18 +206,21 @@ class Gamification(Service):
 
     @every(interval=CHOICE_SECONDS)
     def choose_squads_of_the_week(self) -> None:
-        """Award and tell what was chosen some time ago, then choose the squads of weeks that have ended."""
+        """Award and tell what was chosen, then choose for weeks that have ended, and where something has changed."""
         time_zone = self.settings.academy_time_zone
         more = True
         while more:
             with self.database.unit_of_work() as unit_of_work:
                 more = squads_of_the_week.award_next(unit_of_work, time_zone, now())
-        with self.database.single_statement() as unit_of_work:
-            weeks = squads_of_the_week.weeks_to_choose(unit_of_work.connection, time_zone, now())
+        with self.database.snapshot() as connection:
+            weeks = squads_of_the_week.doubtful_weeks(connection)
+            new_weeks = squads_of_the_week.new_weeks(connection, time_zone, now())
         # what is chosen is told: after a breakdown, what was learned in time must have arrived first
-        if weeks and self.events_waiting(topology.GAMIFICATION_LEARNING) == 0:
+        if new_weeks and self.events_waiting(topology.GAMIFICATION_LEARNING) == 0:
+            weeks += new_weeks
+        for week in weeks:
             with self.database.unit_of_work() as unit_of_work:
-                squads_of_the_week.choose(unit_of_work.connection, time_zone, now())
+                squads_of_the_week.choose(unit_of_work.connection, week, time_zone, now())
 
     @every(interval=BADGE_SECONDS)
     def catch_up_on_badges(self) -> None:

@@ -1,11 +1,12 @@
 """The squads of the weeks that have ended: each the one that a recount of the ledger finds, whatever arrived when.
 
-A week's choice is made again in the transaction of whatever may change it: XP that arrives late, a squad that is
-hidden or shown, an e-mail that was verified before we heard of it, a rebuild. Those who earned for the squad get the
-badge from a timer, and of each week one choice is told: a badge or a message that someone has is never taken back.
+Whatever may change a week's choice makes it doubtful in its own transaction: XP that arrives late, a squad that is
+hidden or shown, an e-mail that was verified before we heard of it, a rebuild. A timer chooses anew. Those who earned
+for the squad get the badge, and of each week one choice is told: a badge or a message that someone has is never taken
+back.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,7 @@ from services.gamification.students import lock
 _CHOICE_LOCK = 7_402_302
 
 # one step of the index a week, however many squads there are
-_WEEKS_TO_CHOOSE = text(
+_NEW_WEEKS = text(
     "with recursive weeks (week) as ("
     "select min(period) from standings where board = 'squads' and listed and period <= :last_week "
     "union all "
@@ -42,22 +43,33 @@ _WINNER = text(
     "and people.email_verified_at < :end) "
     "order by score desc, reached_at, holder_id limit 1"
 )
-_CHOOSE = text("insert into squads_of_the_week (week, squad_id, chosen_at) values (:week, :squad_id, :chosen_at)")
-_CORRECT = text(
-    "update squads_of_the_week set squad_id = :squad_id where week = :week and squad_id is distinct from :squad_id"
+_CHOOSE = text(
+    "insert into squads_of_the_week (week, squad_id, chosen_at) values (:week, :squad_id, :chosen_at) "
+    "on conflict (week) do update set squad_id = excluded.squad_id, doubtful = false"
 )
-_CHOSEN = text(
-    "select week, awarded_squad_id from squads_of_the_week where week = any(cast(:weeks as text[])) order by week"
+_DOUBTFUL = text("select week from squads_of_the_week where doubtful order by week")
+# locked in one order, as many may doubt several weeks at once
+_DOUBT_SOME = (
+    "update squads_of_the_week set doubtful = true where week in ("
+    "select week from squads_of_the_week as chosen where not doubtful and {condition} order by week for no key update)"
 )
-_CHOSEN_SINCE = text("select week from squads_of_the_week where week >= :week")
-_CHOSEN_WITH = text(
-    "select week from squads_of_the_week join standings on period = week "
-    "where board = 'squads' and holder_id = :squad_id"
+_DOUBT = text(_DOUBT_SOME.format(condition="week = any(cast(:weeks as text[]))"))
+_DOUBT_SINCE = text(_DOUBT_SOME.format(condition="week >= :week"))
+_DOUBT_WITH = text(
+    _DOUBT_SOME.format(
+        condition="exists (select from standings "
+        "where holder_id = :squad_id and board = 'squads' and period = chosen.week)"
+    )
+)
+_AWARDED_IN = text(
+    "select week, awarded_squad_id from squads_of_the_week "
+    "where week = any(cast(:weeks as text[])) and awarded_squad_id is not null"
 )
 _TO_AWARD = text(
     "select week, squad_id, awarded_squad_id, score from squads_of_the_week "
     "join standings on holder_id = squad_id and board = 'squads' and period = week "
-    "where squad_id is distinct from awarded_squad_id and (cast(:week as text) is null or week = :week) "
+    "where not doubtful and squad_id is distinct from awarded_squad_id "
+    "and (cast(:week as text) is null or week = :week) "
     "order by week limit 1"
 )
 _EARNERS = text(
@@ -67,63 +79,69 @@ _EARNERS = text(
 _AWARDED = text("update squads_of_the_week set awarded_squad_id = squad_id where week = :week")
 
 
-def weeks_to_choose(connection: Connection, time_zone: str, now: datetime) -> list[str]:
-    """The weeks that ended some minutes ago or earlier, in which squads earned, and whose squad was not yet chosen."""
+def new_weeks(connection: Connection, time_zone: str, now: datetime) -> list[str]:
+    """The weeks that ended some minutes ago or earlier, in which squads earned, and whose squad was never chosen."""
     last_week = week_before(week_of(now - CHOICE_DELAY, time_zone))
-    return list(connection.scalars(_WEEKS_TO_CHOOSE, {"last_week": last_week}))
+    return list(connection.scalars(_NEW_WEEKS, {"last_week": last_week}))
 
 
-def choose(connection: Connection, time_zone: str, now: datetime) -> None:
-    """Choose the squads of all weeks that want one, as `weeks_to_choose` says."""
-    _one_at_a_time(connection)
-    for week in weeks_to_choose(connection, time_zone, now):
-        connection.execute(_CHOOSE, {"week": week, "squad_id": _winner(connection, week, time_zone), "chosen_at": now})
+def doubtful_weeks(connection: Connection) -> list[str]:
+    """The weeks in which something may have changed since their squad was chosen."""
+    return list(connection.scalars(_DOUBTFUL))
 
 
-def choose_again(connection: Connection, weeks: Iterable[str], time_zone: str) -> Sequence[Row[Any]]:
-    """See that the squads chosen for these weeks are those that a recount finds; the weeks that have been chosen, each
-    with the squad whose members have the badge.
-    """
-    _one_at_a_time(connection)
-    chosen = connection.execute(_CHOSEN, {"weeks": sorted(weeks)}).all()
-    for row in chosen:
-        connection.execute(_CORRECT, {"week": row.week, "squad_id": _winner(connection, row.week, time_zone)})
-    return chosen
+def choose(connection: Connection, week: str, time_zone: str, now: datetime) -> None:
+    """Choose a week's squad, or none where none may win."""
+    _keep_changes_out(connection)
+    # where hardly anybody has a verified e-mail, all squads are looked through
+    connection.execute(text("set local statement_timeout = 0"))
+    connection.execute(_CHOOSE, {"week": week, "squad_id": _winner(connection, week, time_zone), "chosen_at": now})
 
 
 def xp_arrived(unit_of_work: UnitOfWork, earned: Sequence[Entry], time_zone: str, now: datetime) -> None:
-    """Choose again for past weeks of these entries, which the standings have; whoever earned for a squad whose members
-    have a week's badge gets it too. The students are locked.
+    """Doubt the choices of past weeks of these entries, which the standings have; whoever earned for a squad whose
+    members have a week's badge gets it too. The students are locked.
     """
     this_week = week_of(now, time_zone)
-    late = [(week_of(entry.at, time_zone), entry) for entry in earned if entry.team and entry.team.league == "squads"]
-    late = [(week, entry) for week, entry in late if week < this_week]
-    if not late:
+    late = [
+        (week_of(entry.at, time_zone), entry.team.squad_id, entry)
+        for entry in earned
+        if entry.team and entry.team.league == "squads"
+    ]
+    weeks = sorted({week for week, _, _ in late if week < this_week})
+    if not weeks:
         return
-    chosen = choose_again(unit_of_work.connection, {week for week, _ in late}, time_zone)
-    awarded = {(row.week, row.awarded_squad_id) for row in chosen}
+    connection = unit_of_work.connection
+    doubt(connection, weeks)
+    awarded = {(row.week, row.awarded_squad_id) for row in connection.execute(_AWARDED_IN, {"weeks": weeks})}
     award(
         unit_of_work,
         [
             Fact(entry.user_id, "squad_of_the_week", week, end_of(week, time_zone), entry.cause)
-            for week, entry in late
-            if entry.team and (week, entry.team.squad_id) in awarded
+            for week, squad_id, entry in late
+            if (week, squad_id) in awarded
         ],
     )
 
 
-def squad_was_listed_or_not(connection: Connection, squad_id: UUID, time_zone: str) -> None:
-    """Choose again for the weeks in which the squad, which has just been hidden or shown, earned."""
-    _one_at_a_time(connection)
-    choose_again(connection, connection.scalars(_CHOSEN_WITH, {"squad_id": squad_id}).all(), time_zone)
+def doubt(connection: Connection, weeks: Sequence[str]) -> None:
+    """Let the squads of these weeks, as far as they were chosen, be chosen anew."""
+    _keep_choices_out(connection)
+    connection.execute(_DOUBT, {"weeks": list(weeks)})
+
+
+def squad_was_listed_or_not(connection: Connection, squad_id: UUID) -> None:
+    """Doubt the weeks in which the squad, which has just been hidden or shown, earned."""
+    _keep_choices_out(connection)
+    connection.execute(_DOUBT_WITH, {"squad_id": squad_id})
 
 
 def emails_were_verified(connection: Connection, first_at: datetime, time_zone: str, now: datetime) -> None:
-    """Choose again for the weeks that ended after `first_at`: an e-mail was verified then, as we have just heard."""
+    """Doubt the weeks that ended after `first_at`: an e-mail was verified then, as we have just heard."""
     since = week_of(first_at, time_zone)
     if since < week_of(now, time_zone):
-        _one_at_a_time(connection)
-        choose_again(connection, connection.scalars(_CHOSEN_SINCE, {"week": since}).all(), time_zone)
+        _keep_choices_out(connection)
+        connection.execute(_DOUBT_SINCE, {"week": since})
 
 
 def award_next(unit_of_work: UnitOfWork, time_zone: str, now: datetime) -> bool:
@@ -139,7 +157,7 @@ def award_next(unit_of_work: UnitOfWork, time_zone: str, now: datetime) -> bool:
     # students are locked before anything else, here as everywhere
     members = _earners(connection, likely, time_zone)
     lock(connection, set(members))
-    _one_at_a_time(connection)
+    _keep_changes_out(connection)
     chosen = connection.execute(_TO_AWARD, {"week": likely.week}).one_or_none()
     if chosen is None or _earners(connection, chosen, time_zone) != members:
         return False
@@ -159,9 +177,14 @@ def award_next(unit_of_work: UnitOfWork, time_zone: str, now: datetime) -> bool:
     return True
 
 
-def _one_at_a_time(connection: Connection) -> None:
-    """Wait for other choices: each must see what the others have added."""
+def _keep_changes_out(connection: Connection) -> None:
+    """Wait for those who change what a choice depends on, and let others wait until this transaction has ended."""
     connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _CHOICE_LOCK})
+
+
+def _keep_choices_out(connection: Connection) -> None:
+    """Wait for a choice under way, and let others wait until what has changed can be seen."""
+    connection.execute(text("select pg_advisory_xact_lock_shared(:lock)"), {"lock": _CHOICE_LOCK})
 
 
 def _winner(connection: Connection, week: str, time_zone: str) -> UUID | None:

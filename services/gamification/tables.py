@@ -258,8 +258,9 @@ squads_of_the_week = Table(
     Column("squad_id", Uuid, ForeignKey("squads.squad_id")),
     Column("chosen_at", DateTime(timezone=True), nullable=False),
     Column("awarded_squad_id", Uuid, ForeignKey("squads.squad_id")),
+    Column("doubtful", Boolean, nullable=False, server_default=text("false")),
 )
-"""Which squad won each finished week, as a recount finds; no squad where none could.
+"""Which squad won each finished week, as a recount finds; no squad where none could. A `doubtful` one is chosen anew.
 
 `awarded_squad_id` is the one whose members were given the badge last: another than `squad_id` until they are.
 """

@@ -150,7 +150,7 @@ def update_squad(
         raise Conflict("name-taken") from error
 
 
-def hide_squad(unit_of_work: UnitOfWork, squad_id: UUID, academy_time_zone: str, *, hidden: bool) -> None:
+def hide_squad(unit_of_work: UnitOfWork, squad_id: UUID, *, hidden: bool) -> None:
     """Take a squad off every public page, or put it back: another may be a week's squad then. Raises `NotFound`."""
     connection = unit_of_work.connection
     keep_scores_out(connection, squad_id)
@@ -158,7 +158,7 @@ def hide_squad(unit_of_work: UnitOfWork, squad_id: UUID, academy_time_zone: str,
     if changed.rowcount == 0:
         raise NotFound
     relist(connection, squad_id)
-    squad_was_listed_or_not(connection, squad_id, academy_time_zone)
+    squad_was_listed_or_not(connection, squad_id)
 
 
 def people_left(unit_of_work: UnitOfWork, user_ids: Collection[UUID], academy_time_zone: str, now: datetime) -> None:

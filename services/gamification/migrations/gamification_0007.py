@@ -17,6 +17,7 @@ def upgrade() -> None:
 _STATEMENTS = (
     "alter table squads_of_the_week add column awarded_squad_id uuid references squads (squad_id)",
     "update squads_of_the_week set awarded_squad_id = squad_id",
+    "alter table squads_of_the_week add column doubtful boolean not null default false",
     "create index rank_totals_empty on rank_totals (board) where holders = 0",
     "alter table rank_totals set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)",
     "alter table rank_spans set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)",

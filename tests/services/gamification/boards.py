@@ -73,8 +73,11 @@ class Boards:
 
     def choose(self, now: datetime) -> None:
         """What the timer does every half minute, twice: choose, then award and tell."""
-        with self.game.database.unit_of_work() as unit_of_work:
-            squads_of_the_week.choose(unit_of_work.connection, ZONE, now)
+        with self.game.database.snapshot() as connection:
+            weeks = squads_of_the_week.doubtful_weeks(connection) + squads_of_the_week.new_weeks(connection, ZONE, now)
+        for week in weeks:
+            with self.game.database.unit_of_work() as unit_of_work:
+                squads_of_the_week.choose(unit_of_work.connection, week, ZONE, now)
         more = True
         while more:
             with self.game.database.unit_of_work() as unit_of_work:

@@ -74,7 +74,7 @@ class SquadGame:
     def hide(self, squad_id: UUID, *, hidden: bool = True) -> None:
         """Hide a squad."""
         with self.game.database.unit_of_work() as unit_of_work:
-            squads.hide_squad(unit_of_work, squad_id, ZONE, hidden=hidden)
+            squads.hide_squad(unit_of_work, squad_id, hidden=hidden)
 
     def know(
         self,

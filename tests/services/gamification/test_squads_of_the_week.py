@@ -84,11 +84,11 @@ def test_xp_that_arrives_after_the_choice_corrects_it(boards: Boards) -> None:
     assert winner_of(boards) == early
 
     boards.earn((second[0], MINUTE), (second[1], MINUTE), now=CHOSEN_AT + timedelta(days=1))
+    boards.choose(CHOSEN_AT + timedelta(days=1))
 
     corrected = boards.winner()
     assert corrected is not None
     assert (corrected.id, corrected.score) == (late, 100)
-    boards.choose(CHOSEN_AT + timedelta(days=1))
     assert [badges_of(boards, user_id) for user_id in [*first, *second]] == [1] * 6
     assert [event.squad_id for event in boards.squads.told(SquadOfTheWeekChosen, WEEK)] == [early]
 
@@ -156,10 +156,12 @@ def test_while_the_winner_is_hidden_the_next_one_is_the_squad_of_the_week(boards
     assert winner_of(boards) == rude
 
     boards.squads.hide(rude)
-    assert winner_of(boards) == kind
+    assert winner_of(boards) is None
     boards.choose(CHOSEN_AT)
+    assert winner_of(boards) == kind
     assert [badges_of(boards, user_id) for user_id in second] == [1, 1, 1]
     boards.squads.hide(rude, hidden=False)
+    boards.choose(CHOSEN_AT)
 
     assert winner_of(boards) == rude
     assert len(boards.squads.told(SquadOfTheWeekChosen, WEEK)) == 1
@@ -210,6 +212,7 @@ def test_whatever_arrives_when_the_squad_of_the_week_is_that_of_a_recount(
     assert len(boards.squads.told(SquadOfTheWeekChosen, WEEK)) <= 1
     assert choices == 0 or expected is None or boards.squads.told(SquadOfTheWeekChosen, WEEK)
     boards.assert_ranks_hold()
+    boards.choose(CHOSEN_AT)
     assert winner_of(boards) == expected
 
 
