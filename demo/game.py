@@ -48,6 +48,7 @@ class Game:
 
         Raises `Refused`.
         """
+        self.show(duel.chapter, True)
         challenger = self.accounts.get(duel.challenger)
         rival = self.accounts.get(duel.rival or "")
         if challenger is None or (rival is None and duel.mode == "live"):

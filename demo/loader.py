@@ -423,7 +423,8 @@ def _lesson_body(lesson: Lesson) -> dict[str, Any]:
 
 def _steps(catalogue: Catalogue, people: People) -> int:
     lessons = sum(len(chapter.lessons) for course in catalogue.courses for chapter in course.chapters)
-    return 1 + len(catalogue.courses) + lessons + len(people.students) + len(people.squads)
+    played = len(people.squads) + len(people.duels)
+    return 1 + len(catalogue.courses) + lessons + len(people.students) + played
 
 
 @contextmanager
