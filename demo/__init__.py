@@ -8,5 +8,5 @@ A course is a folder of plain files under `courses/`:
 - `<chapter>/<file>.md`: a lesson's body in CommonMark; `<file>.vtt` its transcript and `<file>.brief.md` its project
   brief, where they exist.
 
-`courses/catalogue.toml` names the courses and categories, `people.toml` the people.
+`courses/catalogue.toml` names the courses and categories, `people.toml` the people and what they play.
 """

@@ -7,13 +7,15 @@ from demo.loader import DemoError, load
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code; the base URL is `PUBLIC_URL` unless given."""
+    """The exit code; the base URL is `PUBLIC_URL` unless given. Prints the address of a challenge for everybody."""
     try:
         settings = Settings.from_environment()
-        load(arguments[0] if arguments else settings.public_url, settings)
+        challenge = load(arguments[0] if arguments else settings.public_url, settings)
     except (SettingsError, DemoError) as error:
         print(error, file=sys.stderr)
         return 1
+    if challenge is not None:
+        print(challenge)
     return 0
 
 

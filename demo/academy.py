@@ -3,6 +3,7 @@
 import http.client
 import time
 import uuid
+from dataclasses import dataclass
 from email.message import Message
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -22,6 +23,15 @@ class Refused(Exception):
         self.problem = problem
 
 
+@dataclass(frozen=True)
+class Account:
+    """Somebody logged in."""
+
+    id: str
+    role: str
+    token: str
+
+
 class Academy(Protocol):
     """What the loader needs of the academy."""
 
@@ -33,8 +43,12 @@ class Academy(Protocol):
         *,
         token: str | None = None,
         media_type: str = "application/json",
+        once: bool = False,
     ) -> Any:
-        """The answer, JSON decoded; None when it is empty. Raises `Refused`."""
+        """The answer, JSON decoded; None when it is empty. Raises `Refused`.
+
+        A POST that is to happen `once` happens once for who asks, where and with what, in however many runs.
+        """
 
 
 class HttpAcademy:
@@ -58,14 +72,19 @@ class HttpAcademy:
         *,
         token: str | None = None,
         media_type: str = "application/json",
+        once: bool = False,
     ) -> Any:
-        """The answer, JSON decoded; None when it is empty. Raises `Refused`, or `OSError` when nobody answers."""
+        """The answer, JSON decoded; None when it is empty. Raises `Refused`, or `OSError` when nobody answers.
+
+        `once` is for POSTs whose effect the academy knows by their key for good: squads, duels, purchases.
+        """
         headers = {"Accept": "application/json, text/vtt", "Accept-Language": "en"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        if method == "POST":
-            headers["Idempotency-Key"] = str(uuid.uuid4())
         content = body.encode() if isinstance(body, str) else None if body is None else msgspec.json.encode(body)
+        if method == "POST":
+            said = f"{path} {(content or b'').decode()}"
+            headers["Idempotency-Key"] = str(uuid.uuid5(uuid.NAMESPACE_URL, said) if once else uuid.uuid4())
         if content is not None:
             headers["Content-Type"] = media_type
         until = time.monotonic() + PATIENCE_SECONDS

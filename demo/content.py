@@ -61,20 +61,46 @@ class Studies(_Entry, frozen=True):
 
 
 class Person(_Entry, frozen=True):
-    """Somebody with an account."""
+    """Somebody with an account; `squad` is the name of theirs, `buys` are codes of the shop, one of each."""
 
     email: str
     display_name: str
     time_zone: str
     birth_year: int | None = None
     studies: tuple[Studies, ...] = ()
+    squad: str | None = None
+    buys: tuple[str, ...] = ()
+
+
+class Squad(_Entry, frozen=True):
+    """A squad with the e-mail of its captain; an official one, which the instructor makes, has none."""
+
+    name: str
+    motto: str
+    captain: str | None = None
+
+
+class Duel(_Entry, frozen=True):
+    """A duel on a chapter's quiz between two e-mails; one by link is open to everybody, and needs no rival.
+
+    `right` has the number of right answers of each who has played: the challenger's, then the rival's.
+    """
+
+    course: str
+    chapter: str
+    mode: Literal["live", "link"]
+    challenger: str
+    rival: str | None = None
+    right: tuple[int, ...] = ()
 
 
 class People(_Entry, frozen=True):
-    """Everybody, but the admin."""
+    """Everybody, but the admin, and what they play."""
 
     instructor: Person
     students: tuple[Person, ...]
+    squads: tuple[Squad, ...] = ()
+    duels: tuple[Duel, ...] = ()
 
 
 class Lesson(_Entry, frozen=True):

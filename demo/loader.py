@@ -1,13 +1,14 @@
 """Enters the demo into a running academy as people would: over HTTP, step by step, adding only what is missing.
 
 One thing cannot be done that way: having learned yesterday. For that the progress service offers operators
-`import_completion`, which it refuses in production.
+`import_completion`, which it refuses in production. Nobody can have been in a squad yesterday: squads are joined first,
+and what is learned today counts for them.
 """
 
 import http.client
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,12 +23,13 @@ from chassis import clock
 from chassis.rpc_client import Caller, RpcClient
 from chassis.settings import Settings
 from contracts.errors import ServiceError, Unavailable
-from demo.academy import Academy, HttpAcademy, Refused
+from demo.academy import Academy, Account, HttpAcademy, Refused
 from demo.content import (
     Catalogue,
     Chapter,
     ContentError,
     Course,
+    Duel,
     Lesson,
     People,
     Person,
@@ -35,6 +37,7 @@ from demo.content import (
     read_catalogue,
     read_people,
 )
+from demo.game import Game
 from gateway.commands import create_admin
 
 PASSWORD = "tanka-azerty"  # noqa: S105 the demo's own, printed at start
@@ -44,16 +47,18 @@ MINUTES_PER_LESSON = 25
 RPC_SECONDS = 5.0
 RPC_ATTEMPTS = 10
 PAID_PATIENCE = 20.0
+POINTS_PATIENCE = 20.0
 
 
 class DemoError(Exception):
     """The demo could not be loaded; the message says why. Loading again goes on from there."""
 
 
-def load(base_url: str, settings: Settings) -> None:
+def load(base_url: str, settings: Settings) -> str | None:
     """Load the demo into the academy at the base URL. Loading it again adds what is missing and changes nothing else.
 
-    Shows its progress. Raises `DemoError`, also in production, which takes no demo data.
+    The answer is the address of a challenge that is open to everybody, if there is one. Shows its progress. Raises
+    `DemoError`, also in production, which takes no demo data.
     """
     if settings.environment == "production":
         raise DemoError("Production takes no demo data.")
@@ -62,7 +67,7 @@ def load(base_url: str, settings: Settings) -> None:
     try:
         catalogue, people = read_catalogue(), read_people()
         with _shown(_steps(catalogue, people)) as show:
-            Loader(
+            return Loader(
                 academy,
                 rpc,
                 lambda: create_admin(settings.database_url_for("accounts"), ADMIN_EMAIL, PASSWORD),
@@ -78,12 +83,11 @@ def load(base_url: str, settings: Settings) -> None:
 
 
 @dataclass(frozen=True)
-class Account:
-    """Somebody logged in."""
+class Entered:
+    """A course that is in the academy: the ids of its lessons in order, and of its chapters by their titles."""
 
-    id: str
-    role: str
-    token: str
+    lessons: list[str]
+    chapters: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -100,18 +104,31 @@ class Loader:
     show: Callable[[str, bool], None]
     now: datetime
 
-    def load(self, catalogue: Catalogue, people: People) -> None:
-        """Add what is missing. Raises `Refused`, `ServiceError`, `DemoError`, or `OSError` when nobody answers."""
+    def load(self, catalogue: Catalogue, people: People) -> str | None:
+        """Add what is missing; the address of a challenge that is open to everybody, if there is one.
+
+        Raises `Refused`, `ServiceError`, `DemoError`, or `OSError` when nobody answers.
+        """
         instructor = self._instructor(catalogue, people.instructor)
         owned = {course["slug"]: course for course in self._list("/v1/instructors/me/courses", instructor.token)}
-        lessons: dict[str, list[str]] = {}
+        entered: dict[str, Entered] = {}
         for course in catalogue.courses:
             self.show(course.title, True)
             found = owned.get(course.slug) or self._under_another_slug(course, instructor.token)
-            lessons[course.slug] = self._course(course, found, instructor.token)
-        for student in people.students:
-            self.show(student.display_name, True)
-            self._student(student, lessons)
+            entered[course.slug] = self._course(course, found, instructor.token)
+        accounts = self._accounts(people.students)
+        students = [person for person in people.students if person.email in accounts]
+        game = Game(self.academy, accounts, self.show)
+        for squad in people.squads:
+            game.make_squad(squad, instructor, [person for person in students if person.squad == squad.name])
+        finished = {person.email: self._studied(person, accounts[person.email], entered) for person in students}
+        spenders = {player for duel in people.duels for player in (duel.challenger, duel.rival)}
+        for person in students:
+            if person.buys or person.email in spenders:
+                self._await_points(person, accounts[person.email], finished[person.email])
+            game.buy(person)
+        addresses = [self._played(game, duel, catalogue, entered) for duel in people.duels]
+        return next(filter(None, addresses), None)
 
     def _instructor(self, catalogue: Catalogue, person: Person) -> Account:
         self.show(person.display_name, True)
@@ -176,8 +193,8 @@ class Loader:
                 raise
             return None
 
-    def _course(self, course: Course, found: Any, token: str) -> list[str]:
-        """Complete the course unless it is out of its author's hands already; the ids of its lessons, in order."""
+    def _course(self, course: Course, found: Any, token: str) -> Entered:
+        """Complete the course unless it is out of its author's hands already."""
         if found is None:
             found = self.academy.call("POST", "/v1/courses", _course_body(course), token=token)
             outline: list[Any] = []
@@ -187,7 +204,10 @@ class Loader:
             outline = self._chapters(course, found["id"], outline, token)
             if course.publish:
                 self.academy.call("POST", f"/v1/courses/{found['id']}/publish", token=token)
-        return [lesson["id"] for chapter in outline for lesson in chapter["lessons"]]
+        return Entered(
+            lessons=[lesson["id"] for chapter in outline for lesson in chapter["lessons"]],
+            chapters={chapter["title"]: chapter["id"] for chapter in outline},
+        )
 
     def _chapters(self, course: Course, course_id: str, outline: list[Any], token: str) -> list[Any]:
         """Add the chapters and lessons that are missing; the whole outline, in the order of the files."""
@@ -200,12 +220,12 @@ class Loader:
                 complete = False
                 path = f"/v1/courses/{course_id}/chapters"
                 created = self.academy.call("POST", path, {"title": chapter.title}, token=token)
-                found = {"id": created["id"], "has_quiz": False, "lessons": []}
+                found = {"id": created["id"], "title": chapter.title, "has_quiz": False, "lessons": []}
             lessons = self._lessons(chapter, found, token)
             complete = complete and len(lessons) == len(found["lessons"])
             if chapter.quiz is not None and not found["has_quiz"]:
                 self.academy.call("PUT", f"/v1/chapters/{found['id']}/quiz", chapter.quiz, token=token)
-            ordered.append({"id": found["id"], "lessons": lessons})
+            ordered.append({"id": found["id"], "title": found["title"], "lessons": lessons})
         ordered += by_title.values()
         if not complete:
             order = [{"id": c["id"], "lessons": [lesson["id"] for lesson in c["lessons"]]} for c in ordered]
@@ -236,17 +256,41 @@ class Loader:
             return False
         return True
 
-    def _student(self, person: Person, lessons: dict[str, list[str]]) -> None:
-        account = self._account(person)
-        if account is None:
-            self.show(f"{person.display_name} has another password by now: left alone", True)
-            return
-        for studies in person.studies:
-            self._study(person, account, studies, lessons[studies.course])
+    def _accounts(self, people: Sequence[Person]) -> dict[str, Account]:
+        """The accounts of those who still have the demo's password, by their e-mails."""
+        accounts = {}
+        for person in people:
+            account = self._account(person)
+            if account is None:
+                self.show(f"{person.display_name} has another password by now: left alone", True)
+            else:
+                accounts[person.email] = account
+        return accounts
 
-    def _study(self, person: Person, account: Account, studies: Studies, lessons: list[str]) -> None:
+    def _studied(self, person: Person, account: Account, entered: dict[str, Entered]) -> int:
+        """Let a student have studied; how many lessons they have finished now."""
+        self.show(person.display_name, True)
+        return sum(self._study(person, account, each, entered[each.course].lessons) for each in person.studies)
+
+    def _played(self, game: Game, duel: Duel, catalogue: Catalogue, entered: dict[str, Entered]) -> str | None:
+        """Let a duel have been played, unless its chapter has another title now; its address if it is everybody's."""
+        chapter_id = entered[duel.course].chapters.get(duel.chapter)
+        (course,) = (course for course in catalogue.courses if course.slug == duel.course)
+        (quiz,) = (chapter.quiz for chapter in course.chapters if chapter.title == duel.chapter)
+        return None if chapter_id is None or quiz is None else game.play(duel, chapter_id, quiz)
+
+    def _await_points(self, person: Person, account: Account, finished: int) -> None:
+        """Wait until the game has heard of so many finished lessons."""
+        until = time.monotonic() + POINTS_PATIENCE
+        while sum(row["kind"] == "lesson" for row in self._list("/v1/me/ledger", account.token)) < finished:
+            if time.monotonic() > until:
+                raise DemoError(f"What {person.display_name} earned has not arrived.")
+            time.sleep(0.1)
+
+    def _study(self, person: Person, account: Account, studies: Studies, lessons: list[str]) -> int:
+        """Let a student have finished their lessons of a course; how many of it they have finished now."""
         if not self._take(account, studies.course):
-            return
+            return 0
         progress = self.academy.call("GET", f"/v1/courses/{studies.course}/progress", token=account.token)
         done = {lesson["id"] for lesson in progress["lessons"] if lesson["completed_at"]}
         moments = finished_at(studies.days_ago, ZoneInfo(person.time_zone), self.now)
@@ -257,6 +301,7 @@ class Loader:
                 self.academy.call("POST", f"/v1/lessons/{lesson_id}/complete", token=account.token)
             else:
                 self._import_completion(account.id, lesson_id, moment, person.time_zone)
+        return len(done.union(lessons[: len(studies.days_ago)]))
 
     def _take(self, account: Account, course: str) -> bool:
         """Let a student have a course, paid for if it costs something; False when they cannot have it."""
@@ -378,7 +423,8 @@ def _lesson_body(lesson: Lesson) -> dict[str, Any]:
 
 def _steps(catalogue: Catalogue, people: People) -> int:
     lessons = sum(len(chapter.lessons) for course in catalogue.courses for chapter in course.chapters)
-    return 1 + len(catalogue.courses) + lessons + len(people.students)
+    played = len(people.squads) + len(people.duels)
+    return 1 + len(catalogue.courses) + lessons + len(people.students) + played
 
 
 @contextmanager

@@ -62,9 +62,8 @@ def up(port: int, with_demo: bool) -> None:
         try:
             with report:
                 supervisor.start()
-                if with_demo:
-                    _load_demo_once(supervisor, report)
-            _print_welcome(report.console, supervisor.base_url, supervisor.sandbox_url, with_demo)
+                challenge = _load_demo_once(supervisor, report) if with_demo else None
+            _print_welcome(report.console, supervisor.base_url, supervisor.sandbox_url, with_demo, challenge)
             supervisor.complete = True
             supervisor.save()
             supervisor.watch()
@@ -169,8 +168,8 @@ def load_demo() -> None:
     kept = _kept()
     if not kept.get("ready"):
         raise StartError(NOT_RUNNING)
-    _load_demo(kept["base_url"], _academy_environment(), visible=True)
-    _print_accounts(Console(highlight=False))
+    challenge = _load_demo(kept["base_url"], _academy_environment(), visible=True)
+    _print_demo(Console(highlight=False), kept["base_url"], challenge)
 
 
 def academy_settings(needs_servers: bool = True) -> Settings:
@@ -256,35 +255,53 @@ def _remove_test_servers(state: Path) -> None:
     shutil.rmtree(state, ignore_errors=True)
 
 
-def _load_demo_once(supervisor: Supervisor, report: TerminalReport) -> None:
-    """Load the demo, unless exactly this demo has been loaded into exactly these databases before."""
+def _load_demo_once(supervisor: Supervisor, report: TerminalReport) -> str | None:
+    """Load the demo, unless exactly this demo has been loaded into exactly these databases before.
+
+    Return the token of a challenge that everybody may take up, if there is one.
+    """
     digest = hashlib.sha256(supervisor.infrastructure.database_url.encode())
     for path in sorted((CHECKOUT / "demo").rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(str(path.relative_to(CHECKOUT)).encode() + path.read_bytes())
-    loaded = {"digest": digest.hexdigest()}
+    loaded = read_private(STATE / "demo.json")
     begun = time.monotonic()
-    if read_private(STATE / "demo.json") != loaded:
+    if loaded.get("digest") != digest.hexdigest():
         try:
             with report.aside() as visible:
-                _load_demo(supervisor.base_url, supervisor.environment(), visible)
+                challenge = _load_demo(supervisor.base_url, supervisor.environment(), visible)
         finally:
             # Ctrl-C reaches the loader too, which then fails for no other reason.
             supervisor.leave_if_asked()
+        loaded = {"digest": digest.hexdigest(), "challenge": challenge}
         write_private(STATE / "demo.json", loaded)
     report.ready("demo", time.monotonic() - begun)
+    kept: str | None = loaded["challenge"]
+    return kept
 
 
-def _load_demo(base_url: str, environment: dict[str, str], visible: bool) -> None:
-    """Run the demo's loader with its progress on our terminal, or else in a log; StartError when it fails."""
+def _load_demo(base_url: str, environment: dict[str, str], visible: bool) -> str | None:
+    """Run the demo's loader with its progress on our terminal, or else in a log; StartError when it fails.
+
+    Return the token of a challenge that everybody may take up, if there is one.
+    """
     log = make_directory(STATE / "logs") / "demo.log"
-    command = [sys.executable, "-m", "demo", base_url]
-    if visible:
-        failed = subprocess.run(command, env=environment, cwd=CHECKOUT, check=False).returncode != 0
-    else:
-        failed = spawn(command, log, environment, CHECKOUT).wait() != 0
-    if failed:
+    with open(log, "ab") as quiet:
+        done = subprocess.run(
+            [sys.executable, "-m", "demo", base_url],
+            stdin=None if visible else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=None if visible else quiet,
+            env=environment,
+            cwd=CHECKOUT,
+            # without a terminal a Ctrl-C is for us alone
+            start_new_session=not visible,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
         raise StartError("The demo could not be loaded" + ("." if visible else f": {last_lines(log)}"))
+    return done.stdout.strip().rpartition("/")[2] or None
 
 
 def _say_already_up(console: Console) -> None:
@@ -292,21 +309,26 @@ def _say_already_up(console: Console) -> None:
     console.print(f"The academy is up already: {_kept().get('base_url', 'it is just starting')}")
 
 
-def _print_welcome(console: Console, base_url: str, sandbox_url: str | None, with_demo: bool) -> None:
+def _print_welcome(
+    console: Console, base_url: str, sandbox_url: str | None, with_demo: bool, challenge: str | None
+) -> None:
     console.print(f"\n[bold]TankaAcademy is ready:[/] {base_url}")
     console.print(f"  documentation  {base_url}/docs")
     if sandbox_url is not None:
         console.print(f"  payments       {sandbox_url}")
         console.print(f"  {'':<14} [yellow]a sandbox: no real money[/]")
     if with_demo:
-        _print_accounts(console)
+        _print_demo(console, base_url, challenge)
     console.print("./tanka down stops it; while attached, so does Ctrl-C.")
 
 
-def _print_accounts(console: Console) -> None:
+def _print_demo(console: Console, base_url: str, challenge: str | None) -> None:
     for index, (email, role) in enumerate(DEMO_ACCOUNTS):
         console.print(f"  {'' if index else 'accounts':<14} {email} ({role})")
     console.print(f"  {'password':<14} {DEMO_PASSWORD}")
+    if challenge is not None:
+        console.print("  a quiz challenge that everybody may take up:")
+        console.print(f"  {base_url}/challenges/{challenge}")
 
 
 def _pass_on(log: Path, position: int) -> int:

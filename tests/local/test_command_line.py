@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -161,6 +162,25 @@ def test_it_goes_up_serves_says_so_and_goes_down_without_a_trace(checkout: Check
     assert len(processes) > 8
     assert down.stdout == "Stopped\n"
     assert [process for process in processes if process.alive()] == []
+
+
+@pytest.mark.timeout(300)
+def test_the_welcome_leads_to_a_challenge_of_the_demo_also_the_next_time(checkout: Checkout) -> None:
+    port = free_ports(1)[0]
+    page = re.compile(rf"^  (http://127\.0\.0\.1:{port}/challenges/[\w-]+)$", re.MULTILINE)
+
+    first = checkout.tanka("up", "--detach", "--port", str(port))
+    (address,) = page.findall(first.stdout)
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        shown = answer.read().decode()
+    loaded_again = checkout.tanka("demo")
+    checkout.tanka("down")
+    second = checkout.tanka("up", "--detach", "--port", str(port))
+    checkout.tanka("down")
+
+    assert "Inès Benali te défie" in shown
+    assert max(len(line) for line in first.stdout.splitlines()) <= 60
+    assert page.findall(loaded_again.stdout) == page.findall(second.stdout) == [address]
 
 
 def test_what_a_killed_supervisor_leaves_is_ended_by_down(checkout: Checkout) -> None:

@@ -21,6 +21,9 @@ from demo.content import (
     read_people,
 )
 from services.catalog.formats import drop_html
+from services.gamification.domain.shop import ITEMS
+from services.gamification.domain.squads import motto_fault, name_fault, tidy
+from services.gamification.domain.xp import LESSON_XP
 
 CATALOGUE = read_catalogue()
 LESSONS = {
@@ -219,6 +222,59 @@ def test_students_study_published_courses_and_no_more_lessons_than_there_are() -
 def test_ber_is_one_day_short_of_the_secret_course() -> None:
     ber = next(person for person in read_people().students if person.email == "ber@tanka.example")
     assert {days for studies in ber.studies for days in studies.days_ago} == {1, 2, 3, 4, 5, 6}
+
+
+def test_squads_have_a_captain_or_are_official_and_members_whose_lessons_of_today_count() -> None:
+    people = read_people()
+    by_name = {squad.name: squad for squad in people.squads}
+    assert {person.squad for person in people.students} == {*by_name, None}
+    for squad in people.squads:
+        members = {person.email: person for person in people.students if person.squad == squad.name}
+        assert (name_fault(tidy(squad.name)), motto_fault(tidy(squad.motto))) == (None, None)
+        assert squad.captain is None or squad.captain in members
+        assert any(0 in studies.days_ago for person in members.values() for studies in person.studies)
+    assert {squad.name for squad in people.squads if squad.captain is None} == {"Team YouTube", "Team Twitter"}
+    assert sum(squad.captain is not None for squad in people.squads) >= 2
+
+
+def test_what_squads_are_called_is_french_with_its_typography() -> None:
+    texts = "\n".join(f"{squad.name}\n{squad.motto}" for squad in read_people().squads)
+    assert re.search("[éÉ]", texts)
+    assert not re.findall(r"\w'\w|(?: |\w)[!?;]|\.\.\.", texts)
+
+
+def test_duels_are_between_students_of_the_course_and_on_chapters_that_there_are() -> None:
+    people = read_people()
+    studied = {person.email: {studies.course for studies in person.studies} for person in people.students}
+    for duel in people.duels:
+        (chapter,) = (one for one in course(duel.course).chapters if one.title == duel.chapter)
+        assert chapter.quiz is not None
+        assert duel.challenger != duel.rival
+        assert all(duel.course in studied[email] for email in (duel.challenger, duel.rival) if email is not None)
+        assert all(right < len(chapter.quiz.questions) for right in duel.right)
+        assert len(duel.right) <= (1 if duel.rival is None else 2)
+    assert {len(duel.right) for duel in people.duels if duel.mode == "live"} == {0, 1, 2}
+    assert any(duel.mode == "link" and duel.right for duel in people.duels)
+
+
+def test_nobody_plays_a_quiz_twice_and_playing_adds_no_day_to_anybodys_flame() -> None:
+    people = read_people()
+    played = Counter(
+        (email, duel.course, duel.chapter)
+        for duel in people.duels
+        for email, _ in zip((duel.challenger, duel.rival), duel.right, strict=False)
+    )
+    assert max(played.values()) == 1
+    today = {person.email for person in people.students if any(0 in studies.days_ago for studies in person.studies)}
+    assert {email for email, _, _ in played} <= today
+    assert "ber@tanka.example" not in today
+
+
+def test_who_buys_has_earned_enough() -> None:
+    buyers = [person for person in read_people().students if person.buys]
+    assert [person.buys for person in buyers] == [("streak_freeze",)]
+    lessons = sum(len(studies.days_ago) for studies in buyers[0].studies)
+    assert lessons * LESSON_XP >= ITEMS["streak_freeze"].price_points
 
 
 def test_every_text_file_belongs_to_a_lesson() -> None:

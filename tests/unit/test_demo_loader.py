@@ -2,10 +2,11 @@
 
 import re
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,12 +15,13 @@ import pytest
 from chassis.settings import Settings
 from contracts.errors import Unavailable
 from demo.academy import HttpAcademy, Refused
-from demo.content import Catalogue, People, read_catalogue, read_people
+from demo.content import Catalogue, Duel, People, Squad, read_catalogue, read_people
 from demo.loader import ADMIN_EMAIL, PASSWORD, DemoError, Loader, finished_at, load, pay
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 CATALOGUE = read_catalogue()
 PEOPLE = read_people()
+MODES: tuple[Literal["live", "link"], ...] = ("live", "link")
 
 
 class Interrupted(BaseException):
@@ -40,6 +42,11 @@ class FakeAcademy:
         self.paid: list[tuple[str, str]] = []
         self.sells = True
         self.completed: dict[tuple[str, str], datetime | None] = {}
+        self.done_once: dict[tuple[str | None, str, str], Any] = {}
+        self.squads: dict[str, dict[str, Any]] = {}
+        self.bought: list[tuple[str, str]] = []
+        self.duels: dict[str, dict[str, Any]] = {}
+        self.ledgers_unheard = 0
         self.calls: list[str] = []
         self.survives = -1
         self.imports_unanswered = 0
@@ -69,14 +76,20 @@ class FakeAcademy:
         *,
         token: str | None = None,
         media_type: str = "application/json",
+        once: bool = False,
     ) -> Any:
         path = path.partition("?")[0]
+        asked = (token, path, repr(body))
+        if once and asked in self.done_once:
+            return self.done_once[asked]
         for (wanted, pattern), answer in self._routes().items():
             found = re.fullmatch(pattern, path)
             if wanted == method and found:
                 data = body if isinstance(body, str) else msgspec.to_builtins(body)
                 assert isinstance(data, str) == (media_type == "text/vtt")
                 result = answer(data, token, *found.groups())
+                if once:
+                    self.done_once[asked] = result
                 self._count(f"{method} {path}")
                 return result
         raise AssertionError(f"no such route: {method} {path}")
@@ -105,6 +118,14 @@ class FakeAcademy:
             ("POST", "/v1/lessons/([^/]+)/complete"): lambda _, token, id: self._complete(
                 self._user(token)["id"], id, None
             ),
+            ("POST", "/v1/squads"): self._make_squad,
+            ("POST", "/v1/squads/([^/]+)/join"): self._join_squad,
+            ("GET", "/v1/me/ledger"): self._ledger,
+            ("POST", "/v1/shop/purchases"): self._buy,
+            ("POST", "/v1/chapters/([^/]+)/duels"): self._challenge,
+            ("POST", "/v1/challenges/([^/]+)/accept"): self._accept,
+            ("POST", "/v1/duels/([^/]+)/question"): self._serve,
+            ("POST", "/v1/duels/([^/]+)/answer"): self._answer,
         }
 
     def _count(self, call: str) -> None:
@@ -259,6 +280,82 @@ class FakeAcademy:
     def _complete(self, user_id: str, lesson_id: str, moment: datetime | None) -> None:
         assert (user_id, lesson_id) not in self.completed, "completed twice"
         self.completed[(user_id, lesson_id)] = moment
+        for squad in self.squads.values():
+            squad["score"] += 20 * (moment is None and user_id in squad["members"])
+
+    def _make_squad(self, body: Any, token: str) -> Any:
+        user = self._user(token, "instructor" if body["official"] else "student")
+        members = [] if body["official"] else [user["id"]]
+        if any(set(members) & set(squad["members"]) for squad in self.squads.values()):
+            raise Refused(409, "already-in-squad", "")
+        if any(squad["name"] == body["name"] for squad in self.squads.values()):
+            raise Refused(409, "name-taken", "")
+        squad = {**body, "id": f"squad-{len(self.squads)}", "members": members, "score": 0}
+        self.squads[squad["id"]] = squad
+        return {"id": squad["id"]}
+
+    def _join_squad(self, _: Any, token: str, squad_id: str) -> Any:
+        user_id = self._user(token)["id"]
+        if any(user_id in squad["members"] for squad in self.squads.values() if squad["id"] != squad_id):
+            raise Refused(409, "already-in-squad", "")
+        if user_id not in self.squads[squad_id]["members"]:
+            self.squads[squad_id]["members"].append(user_id)
+        return {"id": squad_id}
+
+    def _lessons_heard(self, user_id: str) -> int:
+        return 0 if self.ledgers_unheard else sum(one == user_id for one, _ in self.completed)
+
+    def _ledger(self, _: Any, token: str) -> Any:
+        heard = self._lessons_heard(self._user(token)["id"])
+        self.ledgers_unheard = max(0, self.ledgers_unheard - 1)
+        return {"items": [{"kind": "course"}, *[{"kind": "lesson"}] * heard], "next_cursor": None}
+
+    def _buy(self, body: Any, token: str) -> Any:
+        user_id = self._user(token)["id"]
+        if 20 * self._lessons_heard(user_id) < 100:
+            raise Refused(409, "not-enough-points", "")
+        self.bought.append((user_id, body["item"]))
+        return body
+
+    def _challenge(self, body: Any, token: str, chapter_id: str) -> Any:
+        user = self._user(token)
+        assert (body["mode"] == "live") == ("opponent_id" in body)
+        players = [user["id"], *([body["opponent_id"]] if "opponent_id" in body else [])]
+        return self._new_duel(chapter_id, players, f"token-{len(self.duels)}" if body["mode"] == "link" else None)
+
+    def _accept(self, _: Any, token: str, challenge: str) -> Any:
+        user_id = self._user(token)["id"]
+        (shared,) = (duel for duel in self.duels.values() if duel["token"] == challenge and len(duel["players"]) == 1)
+        assert self._is_over(shared, shared["players"][0]), "nobody can see a challenge before its score"
+        players = [*shared["players"], user_id]
+        known = (duel for duel in self.duels.values() if (duel["token"], duel["players"]) == (challenge, players))
+        found = next(known, None) or self._new_duel(shared["chapter"], players, challenge)
+        self.duels[found["id"]]["right"] |= shared["right"]
+        return found
+
+    def _new_duel(self, chapter_id: str, players: list[str], token: str | None) -> Any:
+        duel: dict[str, Any] = {"id": f"duel-{len(self.duels)}", "chapter": chapter_id, "players": players}
+        duel |= {"token": token, "share_url": token and f"https://tanka.example/challenges/{token}"}
+        self.duels[duel["id"]] = duel | {"right": {player: [] for player in players}}
+        return duel
+
+    def _is_over(self, duel: dict[str, Any], player: str) -> bool:
+        return len(duel["right"][player]) == len(self.chapters[duel["chapter"]]["quiz"]["questions"])
+
+    def _serve(self, _: Any, token: str, duel_id: str) -> Any:
+        duel, player = self.duels[duel_id], self._user(token)["id"]
+        if self._is_over(duel, player):
+            raise Refused(409, "run-over", "")
+        index = len(duel["right"][player])
+        question = self.chapters[duel["chapter"]]["quiz"]["questions"][index]
+        return {"index": index, "text": question["text"], "choices": question["choices"]}
+
+    def _answer(self, body: Any, token: str, duel_id: str) -> None:
+        duel, player = self.duels[duel_id], self._user(token)["id"]
+        assert body["index"] == len(duel["right"][player])
+        question = self.chapters[duel["chapter"]]["quiz"]["questions"][body["index"]]
+        assert 0 <= body["choice"] < len(question["choices"])
+        duel["right"][player].append(body["choice"] == question["answer"])
 
     def state(self) -> Any:
         """All that is in the academy, comparable between runs."""
@@ -270,6 +367,9 @@ class FakeAcademy:
             self.lessons,
             self.enrolled,
             self.completed,
+            self.squads,
+            self.bought,
+            self.duels,
         )
 
 
@@ -287,20 +387,31 @@ def run(academy: FakeAcademy, catalogue: Catalogue = CATALOGUE, people: People =
 
 
 def small() -> tuple[Catalogue, People]:
-    """Two courses, one of them a draft, and two students: enough to be interrupted everywhere."""
+    """Two courses, one of them a draft, and two students who play: enough to be interrupted everywhere."""
     courses = [
         course for course in CATALOGUE.courses if course.slug in ("apprendre-a-apprendre", "robot-suiveur-de-ligne")
     ]
     students = [
         msgspec.structs.replace(
-            student, studies=tuple(each for each in student.studies if each.course == "apprendre-a-apprendre")
+            student,
+            studies=tuple(each for each in student.studies if each.course == "apprendre-a-apprendre"),
+            squad="Les Deux",
+            buys=("streak_freeze",) if student.email == "ines@tanka.example" else (),
         )
         for student in PEOPLE.students
         if student.email in ("ines@tanka.example", "noe@tanka.example")
     ]
     return (
         msgspec.structs.replace(CATALOGUE, courses=tuple(courses)),
-        msgspec.structs.replace(PEOPLE, students=tuple(students)),
+        msgspec.structs.replace(
+            PEOPLE,
+            students=tuple(students),
+            squads=(Squad("Les Deux", "À deux", "ines@tanka.example"), Squad("Team Robot", "Bip")),
+            duels=tuple(
+                Duel(courses[1].slug, chapter.title, mode, "ines@tanka.example", "noe@tanka.example", (2, 1))
+                for chapter, mode in zip(courses[1].chapters, MODES, strict=True)
+            ),
+        ),
     )
 
 
@@ -327,6 +438,97 @@ def test_one_run_enters_every_course_with_its_texts_and_every_student_with_a_his
     assert academy.users["ber@tanka.example"]["role"] == "student"
     assert academy.users["arsene@tanka.example"]["role"] == "instructor"
     assert academy.users[ADMIN_EMAIL]["role"] == "admin"
+
+
+def test_squads_are_joined_before_what_is_learned_today_so_that_all_of_them_have_a_score() -> None:
+    academy = FakeAcademy()
+    run(academy)
+    squads = {squad["name"]: squad for squad in academy.squads.values()}
+    assert set(squads) == {squad.name for squad in PEOPLE.squads}
+    for squad in PEOPLE.squads:
+        made = squads[squad.name]
+        named = {academy.users[one.email]["id"] for one in PEOPLE.students if one.squad == squad.name}
+        assert (made["motto"], made["official"], set(made["members"])) == (squad.motto, squad.captain is None, named)
+        assert squad.captain is None or made["members"][0] == academy.users[squad.captain]["id"]
+        assert made["score"] > 0
+
+
+def answered(academy: FakeAcademy, challenger: str, rival: str | None) -> list[list[bool]]:
+    """What the players of the duel between these two have answered, right or wrong."""
+    players = [academy.users[email]["id"] for email in (challenger, rival) if email is not None]
+    (right,) = (duel["right"] for duel in academy.duels.values() if duel["players"] == players)
+    return [right[player] for player in players]
+
+
+def test_duels_are_played_as_far_as_the_file_says_and_two_wait_for_ber() -> None:
+    academy = FakeAcademy()
+    run(academy)
+    for duel in PEOPLE.duels:
+        runs = answered(academy, duel.challenger, duel.rival)
+        assert [sum(right) for right in runs if right] == list(duel.right)
+    waiting = [runs for duel in PEOPLE.duels if (runs := answered(academy, duel.challenger, duel.rival))[-1] == []]
+    assert len(waiting) == 2
+    assert all(duel.rival == "ber@tanka.example" for duel in PEOPLE.duels if len(duel.right) < 2)
+
+
+def test_the_loader_tells_where_everybody_may_play() -> None:
+    academy = FakeAcademy()
+    challenge = Loader(academy, _Rpc(academy), academy.create_admin, academy.pay, lambda *_: None, NOW)
+    address = challenge.load(CATALOGUE, PEOPLE)
+    (shared,) = (duel for duel in academy.duels.values() if duel["token"] and len(duel["players"]) == 1)
+    assert address == shared["share_url"]
+    assert challenge.load(CATALOGUE, PEOPLE) == address
+    without = msgspec.structs.replace(PEOPLE, duels=())
+    assert challenge.load(CATALOGUE, without) is None
+
+
+def test_points_that_are_still_on_their_way_are_waited_for_and_missed_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    academy = FakeAcademy()
+    academy.ledgers_unheard = 2
+    run(academy)
+    assert [item for _, item in academy.bought] == ["streak_freeze"]
+
+    monkeypatch.setattr("demo.loader.POINTS_PATIENCE", 0.0)
+    academy.ledgers_unheard = 100
+    with pytest.raises(DemoError, match=r"What .* earned has not arrived"):
+        run(academy)
+
+
+def test_who_has_left_for_another_squad_stays_there() -> None:
+    academy = FakeAcademy()
+    run(academy)
+    ber = academy.users["ber@tanka.example"]["id"]
+    home, other = (squad for squad in academy.squads.values() if not squad["official"])
+    home["members"].remove(ber)
+    other["members"].append(ber)
+    assert "Ber: left alone" in run(academy)
+    assert ber in other["members"]
+    assert ber not in home["members"]
+
+
+def test_a_name_that_is_taken_and_a_chapter_with_another_title_are_left_alone() -> None:
+    academy = FakeAcademy()
+    run(academy, people=msgspec.structs.replace(PEOPLE, squads=(), duels=()))
+    (taken, _, *_) = PEOPLE.squads
+    academy.squads["theirs"] = {"id": "theirs", "name": taken.name, "members": [], "official": False, "score": 0}
+    for chapter in academy.chapters.values():
+        chapter["title"] += " (nouveau)"
+    lines = run(academy)
+    assert f"{taken.name}: left alone" in lines
+    assert academy.squads["theirs"]["members"] == []
+    assert not academy.duels
+
+
+def test_a_quiz_that_was_changed_is_played_all_the_same() -> None:
+    academy = FakeAcademy()
+    run(academy, people=msgspec.structs.replace(PEOPLE, duels=()))
+    for chapter in academy.chapters.values():
+        chapter["quiz"]["questions"] = [{"text": "Qui ?", "choices": ["Toi", "Moi"], "answer": 1}]
+    run(academy)
+    assert len(academy.duels) == len(PEOPLE.duels) + 1
+    assert answered(academy, "fatou@tanka.example", "mamadou@tanka.example") == [[False], [False]]
 
 
 def test_the_programming_course_is_published_last_so_that_it_comes_first() -> None:
@@ -555,6 +757,19 @@ def test_what_cannot_be_answered_now_is_asked_again_under_the_same_idempotency_k
     assert len(handler.asked) == 5
     assert len({headers["Idempotency-Key"] for _, _, headers, _, _ in handler.asked}) == 1
     assert {body for _, _, _, body, _ in handler.asked} == {b'{"b":2}'}
+
+
+def test_what_is_to_happen_once_has_the_same_key_in_every_run(server: tuple[HttpAcademy, type[_Server]]) -> None:
+    academy, handler = server
+    handler.script += [(201, JSON, b"{}")] * 6
+    for body in ({"name": "É"}, {"name": "É"}, {"name": "È"}):
+        academy.call("POST", "/v1/x", body, once=True)
+    academy.call("POST", "/v1/y", {"name": "É"}, once=True)
+    academy.call("POST", "/v1/x", {"name": "É"})
+    academy.call("POST", "/v1/x", {"name": "É"})
+    same, again, other, elsewhere, *others = (headers["Idempotency-Key"] for _, _, headers, _, _ in handler.asked)
+    assert same == again == str(uuid.uuid5(uuid.NAMESPACE_URL, '/v1/x {"name":"É"}'))
+    assert len({same, other, elsewhere, *others}) == 5
 
 
 def test_a_renamed_course_is_found_by_its_old_slug(server: tuple[HttpAcademy, type[_Server]]) -> None:
