@@ -218,9 +218,6 @@ def new_parts(
             holder.done("POST", f"/courses/{course.id}/checkout", {}, 201)
             gift = {"user_id": holder.account["id"], "reason": "Concours"}
             ids["grant"] = admin.done("POST", f"/admin/courses/{course.id}/grants", gift, 201)["id"]
-            rival = {"mode": "live", "opponent_id": instructor.account["id"]}
-            ids["duel"] = holder.done("POST", f"/chapters/{ids['chapter']}/duels", rival, 201)["id"]
-            ids["token"] = _challenge(holder, ids["chapter"])
         if status in STEPS:
             instructor.done("POST", f"/courses/{course.id}/{STEPS[status]}")
         unknown = {name: str(uuid4()) for name in ("user", "image", "order", "item", "squad", "notification")}
@@ -238,9 +235,16 @@ def _challenge(challenger: Visitor, chapter_id: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def shared_parts(new_parts: Callable[[str], dict[str, str]]) -> dict[str, dict[str, str]]:
-    """A course in each state, for calls that change nothing of who may."""
-    return {status: new_parts(status) for status in ("draft", "published", *STEPS)}
+def shared_parts(
+    new_parts: Callable[[str], dict[str, str]], instructor: Visitor, holder: Visitor
+) -> dict[str, dict[str, str]]:
+    """A course in each state, for calls that change nothing of who may; duels on the published one."""
+    parts = {status: new_parts(status) for status in ("draft", "published", *STEPS)}
+    published = parts["published"]
+    live = {"mode": "live", "opponent_id": instructor.account["id"]}
+    published["duel"] = holder.done("POST", f"/chapters/{published['chapter']}/duels", live, 201)["id"]
+    published["token"] = _challenge(holder, published["chapter"])
+    return parts
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path} {route.status}")

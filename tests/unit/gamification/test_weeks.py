@@ -38,7 +38,7 @@ def test_the_weeks_around_instants_are_those_of_all_zones_without_a_gap(
 
     assert {week_of(first, other), week_of(last, other)} <= set(around)
     assert [week_before(week) for week in around[1:]] == around[:-1]
-    assert around[1:-1] == [week_of(first + timedelta(weeks=number), zone) for number in range(len(around) - 2)]
+    assert (around[1], around[-2]) == (week_of(first, zone), week_of(last, zone))
 
 
 def test_the_week_turns_at_midnight_where_the_academy_is() -> None:
