@@ -110,10 +110,11 @@ def create_duel(database: Database, chapters: Chapters, rpc: Caller, wanted: Wan
             return view
         if queries.open_challenges(connection, wanted.user_id) >= OPEN_CHALLENGES:
             raise Conflict("limit-reached", members={"maximum": OPEN_CHALLENGES})
-        since = now - rules.EXPIRES_AFTER
-        unanswered = queries.unanswered_challenges(connection, wanted.user_id, wanted.opponent_id, since)
-        if wanted.opponent_id is not None and unanswered >= UNANSWERED_CHALLENGES:
-            raise Conflict("unanswered-challenges", members={"maximum": UNANSWERED_CHALLENGES})
+        if wanted.opponent_id is not None:
+            since = now - rules.EXPIRES_AFTER
+            unanswered = queries.unanswered_challenges(connection, wanted.user_id, wanted.opponent_id, since)
+            if unanswered >= UNANSWERED_CHALLENGES:
+                raise Conflict("unanswered-challenges", members={"maximum": UNANSWERED_CHALLENGES})
         duels.add(unit_of_work, duel)
         (view,) = queries.duel_views(connection, [duel], wanted.user_id)
     return view

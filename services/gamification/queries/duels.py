@@ -206,7 +206,7 @@ def open_challenges(connection: Connection, user_id: UUID) -> int:
     return int(connection.execute(_OPEN, {"user_id": user_id}).scalar_one())
 
 
-def unanswered_challenges(connection: Connection, user_id: UUID, rival_id: UUID | None, since: datetime) -> int:
+def unanswered_challenges(connection: Connection, user_id: UUID, rival_id: UUID, since: datetime) -> int:
     """How many duels someone has made since then against a rival who has not begun them, whatever became of them."""
     values = {"user_id": user_id, "rival_id": rival_id, "since": since}
     return int(connection.execute(_UNANSWERED, values).scalar_one())
