@@ -16,8 +16,9 @@ from chassis.outbox import outbox_row, record
 from contracts.errors import Unavailable
 from contracts.events.base import Event
 
-_AWAY = ("08", "57P", "53", "55P03")
-_TOO_SLOW = "57014"
+_AWAY = ("08", "57P", "53")
+_LOCKED_OUT = "55P03"
+_TOO_SLOW = ("57014", _LOCKED_OUT)
 
 
 class UnitOfWork:
@@ -151,9 +152,7 @@ def _time_left() -> float:
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether the error says that the database cannot be reached, has no room or holds what is wanted locked for long,
-    rather than that the work is wrong.
-    """
+    """Whether the error says that the database cannot be reached or has no room, rather than that the work is wrong."""
     if isinstance(error, PoolTimeoutError):
         return True
     original = _original(error)
@@ -166,9 +165,15 @@ def is_database_away(error: BaseException) -> bool:
 
 
 def is_database_slow(error: BaseException) -> bool:
-    """Whether the error says that a statement took longer than it may."""
+    """Whether the error says that a statement or its lock took longer than it may."""
     original = _original(error)
-    return isinstance(original, psycopg.Error) and original.sqlstate == _TOO_SLOW
+    return isinstance(original, psycopg.Error) and original.sqlstate in _TOO_SLOW
+
+
+def is_locked_out(error: BaseException) -> bool:
+    """Whether the error says that others hold for long what is wanted, rather than that the work is wrong."""
+    original = _original(error)
+    return isinstance(original, psycopg.Error) and original.sqlstate == _LOCKED_OUT
 
 
 def _original(error: BaseException) -> BaseException | None:

@@ -30,7 +30,7 @@ from chassis.bus.publisher import ConfirmedPublisher, Outgoing
 from chassis.bus.trace import TRACE_KEY
 from chassis.clock import now
 from chassis.context import Trace, traced
-from chassis.database import UnitOfWork, is_database_away
+from chassis.database import UnitOfWork, is_database_away, is_locked_out
 from contracts.envelope import Envelope
 from contracts.events import Undecodable, read_all
 from contracts.events.base import Event
@@ -76,7 +76,7 @@ class EventConsumer(Entrypoint):
     A message is an event, or a batch of events that succeeds or fails whole; up to `batch` messages are taken at once.
     The deliveries of one call are committed together; the order means nothing. A method that raises is called again
     for each event alone, then each failing one after growing delays, then the event waits in the dead-letter queue.
-    While the database or the broker is away nothing is counted, acknowledged or lost.
+    While the database or the broker is away, or others hold a lock for long, nothing is counted, acknowledged or lost.
     """
 
     def __init__(self, queue: ConsumerQueue, batch: int = BATCH) -> None:
@@ -135,9 +135,10 @@ class EventConsumer(Entrypoint):
             try:
                 self._process(left)
             except Exception as error:
-                if not (is_database_away(error) or isinstance(error, BrokerAway)):
+                if not _must_wait(error):
                     raise
-                _log.warning("paused: the database or the broker is away", queue=self.queue.name, reason=str(error))
+                why = "others hold a lock" if is_locked_out(error) else "the database or the broker is away"
+                _log.warning(f"paused: {why}", queue=self.queue.name, reason=str(error))
                 if self.consumer.is_stopping:
                     self.consumer.abandon()
                     return
@@ -164,7 +165,7 @@ class EventConsumer(Entrypoint):
                 left.clear()
                 return
             except Exception as error:
-                if is_database_away(error):
+                if _must_wait(error):
                     raise
                 _log.warning("a batch failed; each event alone", queue=self.queue.name, reason=_reason(error))
         for one in received:
@@ -172,7 +173,7 @@ class EventConsumer(Entrypoint):
                 try:
                     self._handle([one])
                 except Exception as error:
-                    if is_database_away(error):
+                    if _must_wait(error):
                         raise
                     self._put_off(one.message, error)
             left.remove(one.message)
@@ -248,6 +249,11 @@ class EventConsumer(Entrypoint):
         )
         if returned:
             raise BrokerAway(f"the queue {queue} is missing")
+
+
+def _must_wait(error: BaseException) -> bool:
+    """Whether nothing is wrong with the event: it can be handled later."""
+    return is_database_away(error) or is_locked_out(error) or isinstance(error, BrokerAway)
 
 
 def _attempts(message: Any) -> int:

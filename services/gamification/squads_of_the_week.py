@@ -146,7 +146,7 @@ def emails_were_verified(connection: Connection, first_at: datetime, time_zone: 
 
 def award_next(unit_of_work: UnitOfWork, time_zone: str, now: datetime) -> bool:
     """Give the badge to those who earned for the squad of a week, if there is one whose members have none; whether
-    there was one. It is told unless another of this week was.
+    there was one. It is told unless another of this week was, or the next week has ended too.
 
     Where something of it changes at this very moment, nothing is done: the next call will find it.
     """
@@ -164,7 +164,7 @@ def award_next(unit_of_work: UnitOfWork, time_zone: str, now: datetime) -> bool:
     won_at = end_of(chosen.week, time_zone)
     award(unit_of_work, [Fact(user_id, "squad_of_the_week", chosen.week, won_at) for user_id in members])
     connection.execute(_AWARDED, {"week": chosen.week})
-    if chosen.awarded_squad_id is None:
+    if chosen.awarded_squad_id is None and chosen.week == week_before(week_of(now, time_zone)):
         unit_of_work.tell(
             SquadOfTheWeekChosen(
                 week=chosen.week,

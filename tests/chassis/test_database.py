@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from chassis.database import Database, is_database_away
+from chassis.database import Database, is_database_away, is_locked_out
 from chassis.local.processes import wait_until
 from contracts.topology import GAMIFICATION_LEARNING
 from tests.chassis.proxy import Door
@@ -61,9 +61,11 @@ def test_a_lock_that_others_hold_for_long_says_nothing_against_the_work(shared_l
 
     with holding.unit_of_work() as unit_of_work:
         unit_of_work.connection.execute(text("lock table inbox"))
-        assert is_database_away(_error(waiting, "select from inbox"))
+        error = _error(waiting, "select from inbox")
 
-    waiting.ping()
+    assert is_locked_out(error)
+    assert not is_database_away(error)
+    assert not is_locked_out(_error(waiting, "select 1 / 0"))
     waiting.close()
     holding.close()
 

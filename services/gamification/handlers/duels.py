@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
 from chassis.context import current_trace
-from chassis.database import Database, UnitOfWork, is_database_away
+from chassis.database import Database, UnitOfWork, is_database_away, is_locked_out
 from chassis.rpc_client import Caller
 from chassis.telemetry import get_logger
 from contracts.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
@@ -366,13 +367,16 @@ def settle(database: Database, now: datetime) -> None:
     for duel_id in duel_ids:
         try:
             with database.unit_of_work() as unit_of_work:
+                # the others must not wait for a player whom somebody holds: it will be due again
+                unit_of_work.connection.execute(text("set local lock_timeout = '500ms'"))
                 duel = duels.lock_if_free(unit_of_work.connection, duel_id)
                 if duel is not None:
                     _settled(unit_of_work, duel, now)
         except Exception as error:
             if is_database_away(error):
                 raise
-            # the others must not wait for it
+            if is_locked_out(error):
+                continue
             _log.error("a duel cannot be settled", duel_id=str(duel_id), exc_info=error)
 
 

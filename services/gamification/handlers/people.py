@@ -10,7 +10,7 @@ from services.gamification.handlers.evenings import look_again
 from services.gamification.handlers.squads import people_left
 from services.gamification.people import keep_people
 from services.gamification.squads_of_the_week import emails_were_verified
-from services.gamification.students import lock_known
+from services.gamification.students import lock, lock_known
 
 
 def people_changed(
@@ -19,9 +19,14 @@ def people_changed(
     """Keep the newest states of accounts, let the erased leave, and look again at what depends on them."""
     connection = unit_of_work.connection
     user_ids = {event.user_id for _, event in heard}
-    lock_known(connection, user_ids)
+    erased = {event.user_id for _, event in heard if event.status == "erased"}
+    if erased:
+        # also of those whose first lesson, or squad, is being written
+        lock(connection, user_ids)
+    else:
+        lock_known(connection, user_ids)
     keep_people(connection, heard)
-    people_left(unit_of_work, {event.user_id for _, event in heard if event.status == "erased"}, academy_time_zone, now)
+    people_left(unit_of_work, erased, academy_time_zone, now)
     look_again(connection, user_ids, now)
     verified_at = [envelope.time for envelope, event in heard if event.email_verified]
     if verified_at:

@@ -143,7 +143,10 @@ def update_squad(
     tidy_name = squad.name if name is None else rules.tidy(name)
     tidy_motto = squad.motto if motto is None else rules.tidy(motto)
     _refuse_faults(tidy_name, tidy_motto)
-    values = {"name": tidy_name, "name_key": rules.name_key(tidy_name), "motto": tidy_motto}
+    values = {"motto": tidy_motto}
+    # what stays as it was may be like another's that is older than the rule
+    if tidy_name != squad.name:
+        values |= {"name": tidy_name, "name_key": rules.name_key(tidy_name)}
     try:
         connection.execute(update(squads).where(squads.c.squad_id == squad_id).values(values))
     except IntegrityError as error:
@@ -153,10 +156,11 @@ def update_squad(
 def hide_squad(unit_of_work: UnitOfWork, squad_id: UUID, *, hidden: bool) -> None:
     """Take a squad off every public page, or put it back: another may be a week's squad then. Raises `NotFound`."""
     connection = unit_of_work.connection
-    keep_scores_out(connection, squad_id)
     changed = connection.execute(update(squads).where(squads.c.squad_id == squad_id).values(hidden=hidden))
     if changed.rowcount == 0:
         raise NotFound
+    # behind the row, as where the last member leaves
+    keep_scores_out(connection, squad_id)
     relist(connection, squad_id)
     squad_was_listed_or_not(connection, squad_id)
 

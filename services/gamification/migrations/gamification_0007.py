@@ -16,7 +16,14 @@ def upgrade() -> None:
 
 _STATEMENTS = (
     "alter table squads_of_the_week add column awarded_squad_id uuid references squads (squad_id)",
-    "update squads_of_the_week set awarded_squad_id = squad_id",
+    # where the choice was corrected its members have no badge yet
+    """
+    update squads_of_the_week as chosen set awarded_squad_id = squad_id where exists (
+        select from badge_awards join ledger using (user_id)
+        where badge_awards.code = 'squad_of_the_week' and badge_awards.reason = chosen.week
+        and ledger.squad_id = chosen.squad_id
+    )
+    """,
     "alter table squads_of_the_week add column doubtful boolean not null default false",
     "create index rank_totals_empty on rank_totals (board) where holders = 0",
     "alter table rank_totals set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)",

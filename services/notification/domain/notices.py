@@ -48,7 +48,8 @@ class Duel:
 def of_duel(duel: Duel) -> list[Notice]:
     """A live challenge for the rival, an end for both players, a refusal for the challenger.
 
-    Who has played alone, to share the challenge as a link, knows that already.
+    Who has played alone, to share the challenge as a link, knows that already, and need not know who took it up without
+    playing: that may be anybody, and many.
     """
     match duel.state, duel.void_reason:
         # of one that is begun at once, only that may be heard
@@ -61,6 +62,8 @@ def of_duel(duel: Duel) -> list[Notice]:
             ]
         case "void", "declined":
             return [_of_duel(duel, duel.challenger_id, kinds.DUEL_DECLINED)]
+        case "void", "expired" if duel.mode == "link" and duel.opponent_id is not None:
+            return [_of_duel(duel, duel.opponent_id, kinds.DUEL_EXPIRED, "")]
         case "void", "expired":
             ended = "" if duel.opponent_id else "alone"
             return [_of_duel(duel, player, kinds.DUEL_EXPIRED, ended) for player in _players(duel)]

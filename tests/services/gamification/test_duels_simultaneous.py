@@ -67,6 +67,22 @@ def test_a_questions_time_does_not_run_while_others_hold_the_duel_or_the_player(
             assert asked.result().remaining_ms == LIMIT * 1000
 
 
+def test_the_timer_settles_others_while_one_player_is_held(arena: Arena) -> None:
+    awa, ber, ines = arena.player(), arena.player(), arena.player()
+    held, free = arena.challenge(awa, ber), arena.challenge(ines, ber)
+    for duel, player in ((held, awa), (free, ines)):
+        arena.ask(duel, player)
+    arena.wait(hours=73)
+
+    with arena.database.unit_of_work() as unit_of_work:
+        lock_students(unit_of_work.connection, {awa})
+        arena.settle()
+        assert [event.state for event in arena.told(free)] == ["open", "playing", "void"]
+    arena.settle()
+
+    assert [event.state for event in arena.told(held)] == ["open", "playing", "void"]
+
+
 def test_answers_and_questions_at_once_leave_a_run_in_order(arena: Arena) -> None:
     awa, ber = arena.player(), arena.player()
     duel = arena.challenge(awa, ber)

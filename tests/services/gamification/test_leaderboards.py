@@ -17,11 +17,11 @@ from contracts.errors import Invalid
 from contracts.events.accounts import UserChanged
 from services.gamification import leaderboards
 from services.gamification.domain.weeks import week_of
-from services.gamification.handlers import people
+from services.gamification.handlers import learning, people, squads
 from services.gamification.queries import leaderboards as queries
 from services.gamification.queries import squads as squad_queries
 from tests.services.gamification.boards import WEEK, Boards
-from tests.services.gamification.game import EVENING, delivered
+from tests.services.gamification.game import EVENING, delivered, lesson_done
 from tests.services.gamification.squads import ZONE
 from tests.services.locks import wait_until_blocked
 
@@ -232,9 +232,9 @@ def erasure(user_id: UUID) -> tuple[Envelope, UserChanged]:
 def test_people_are_erased_while_they_learn_without_a_deadlock(boards: Boards) -> None:
     for _ in range(6):
         members = [uuid4() for _ in range(8)]
-        squads = [boards.squads.make(member) for member in members[:2]]
+        made = [boards.squads.make(member) for member in members[:2]]
         for number, member in enumerate(members[2:]):
-            boards.squads.join(member, squads[number % 2])
+            boards.squads.join(member, made[number % 2])
         erased = [erasure(member) for member in members]
 
         def learn(seed: int, members: Sequence[UUID] = members) -> None:
@@ -253,4 +253,44 @@ def test_people_are_erased_while_they_learn_without_a_deadlock(boards: Boards) -
                 one.result()
 
     assert boards.everyone() == []
+    boards.assert_ranks_hold()
+
+
+@pytest.mark.parametrize("what", ["learns", "joins"])
+def test_who_is_erased_while_they_first_learn_or_join_is_on_no_board_and_in_no_squad(
+    boards: Boards, student: UUID, what: str
+) -> None:
+    squad_id = boards.squads.make(captain := uuid4())
+
+    with ThreadPoolExecutor(1) as pool:
+        with boards.game.database.unit_of_work() as unit_of_work:
+            if what == "joins":
+                squads.join_squad(unit_of_work, student, squad_id, EVENING)
+            else:
+                lesson = delivered(lesson_done(student))
+                learning.students_learned(unit_of_work, [lesson], ZONE, EVENING)
+            erased = pool.submit(boards.squads.erase, student)
+            wait_until_blocked(boards.game.database)
+        erased.result()
+
+    assert boards.everyone() == []
+    assert boards.squads.of(squad_id).members == 1
+    assert boards.squads.of(squad_id).captain_id == captain
+    boards.assert_ranks_hold()
+
+
+def test_a_squad_is_hidden_while_its_last_member_leaves(boards: Boards, student: UUID) -> None:
+    squad_id = boards.squads.make(student)
+    boards.earn((student, EVENING))
+
+    with ThreadPoolExecutor(1) as pool:
+        with boards.game.database.unit_of_work() as unit_of_work:
+            connection = unit_of_work.connection
+            connection.execute(text("select from squads where squad_id = :id for no key update"), {"id": squad_id})
+            hidden = pool.submit(boards.squads.hide, squad_id)
+            wait_until_blocked(boards.game.database)
+            squads.leave_squad(unit_of_work, student, ZONE, EVENING + timedelta(minutes=1))
+        hidden.result()
+
+    assert boards.everyone("squads") == []
     boards.assert_ranks_hold()

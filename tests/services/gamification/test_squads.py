@@ -171,6 +171,21 @@ def test_an_official_squad_has_no_captain_no_cap_and_nobody_who_made_it(squads: 
         squads.make_official(uuid4(), role="student")
 
 
+def test_a_squad_whose_name_another_has_by_an_older_rule_keeps_it_with_a_new_motto(
+    squads: SquadGame, student: UUID
+) -> None:
+    squads.make(uuid4(), name := f"Éclairs {uuid4().hex[:8]}")
+    squad_id = squads.make(student, f"Anciens {uuid4().hex[:8]}")
+    with squads.game.database.unit_of_work() as unit_of_work:
+        older = text("update squads set name = :name, name_key = :name || ' (before)' where squad_id = :squad_id")
+        unit_of_work.connection.execute(older, {"name": name, "squad_id": squad_id})
+
+    squads.update(squad_id, student, motto="Toujours là")
+    squads.update(squad_id, student, name=name, motto="Et encore")
+
+    assert (squads.of(squad_id).name, squads.of(squad_id).motto) == (name, "Et encore")
+
+
 def test_a_hidden_squad_is_nowhere_to_be_seen_or_joined(squads: SquadGame, student: UUID) -> None:
     squad_id = squads.make(student, name := f"Cachée {uuid4().hex[:8]}")
 

@@ -132,6 +132,8 @@ def test_every_week_that_ended_meanwhile_has_its_squad(boards: Boards) -> None:
     weeks = [week_of(MINUTE + timedelta(weeks=number), ZONE) for number in range(4)]
     assert [winner_of(boards, week) for week in weeks] == [squad_id] * 3 + [None]
     assert [badges_of(boards, user_id) for user_id in members] == [3, 3, 3]
+    told = [boards.squads.told(SquadOfTheWeekChosen, week) for week in weeks]
+    assert [len(events) for events in told] == [0, 0, 1, 0], "nobody is congratulated on what is long over"
 
 
 def test_an_email_verified_in_time_of_which_we_hear_late_counts(boards: Boards) -> None:
@@ -145,6 +147,7 @@ def test_an_email_verified_in_time_of_which_we_hear_late_counts(boards: Boards) 
     boards.choose(CHOSEN_AT + timedelta(days=9))
 
     assert winner_of(boards) == squad_id
+    assert boards.squads.told(SquadOfTheWeekChosen, WEEK) == []
     assert [badges_of(boards, user_id) for user_id in members] == [1, 1, 1]
 
 

@@ -58,6 +58,8 @@ def test_the_challenger_hears_of_a_refusal_and_both_of_an_expiry() -> None:
 
     assert told(replace(void, void_reason="declined")) == {("challenger", "duel_declined")}
     assert told(replace(void, void_reason="expired")) == {("challenger", "duel_expired"), ("rival", "duel_expired")}
+    by_link = replace(void, mode="link", void_reason="expired")
+    assert told(by_link) == {("rival", "duel_expired")}, "anybody may take up a link, and many"
     assert told(replace(void, void_reason="expired", opponent_id=None)) == {("challenger", "duel_expired.alone")}
     assert told(void) == set()
 
