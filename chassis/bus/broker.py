@@ -123,8 +123,9 @@ def declare_all(channel: Channel, prefix: str, retry_delays: tuple[float, ...]) 
         _quorum(dead_letter_queue_name(prefix, consumer))(channel).queue_declare()
 
 
-def messages_in(amqp_uri: str, queue: str) -> int:
-    """How many messages wait in the queue, but for those that a consumer already holds."""
+def messages_in(amqp_uri: str, *queues: str) -> int:
+    """How many messages wait in the queues, but for those that a consumer already holds."""
     with connect(amqp_uri) as connection:
         establish(connection)
-        return int(connection.channel().queue_declare(queue, passive=True).message_count)
+        channel = connection.channel()
+        return sum(int(channel.queue_declare(queue, passive=True).message_count) for queue in queues)

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from chassis.bus.broker import event_queue_name, messages_in
+from chassis.bus.broker import delay_queue_name, event_queue_name, messages_in
 from chassis.bus.consumer import DrainingConsumer
 from chassis.bus.relay import Relay
 from chassis.bus.trace import TraceProvider
@@ -67,8 +67,10 @@ class Service:
         return self.resources.rpc
 
     def events_waiting(self, queue: ConsumerQueue) -> int:
-        """How many messages wait to be taken out of a queue of events."""
-        return messages_in(self.settings.amqp_uri, event_queue_name(self.settings.bus_prefix, queue))
+        """How many messages wait to be taken out of a queue of events, or to come again after they failed."""
+        prefix = self.settings.bus_prefix
+        put_off = [delay_queue_name(prefix, queue, delay) for delay in self.settings.bus_retry_delays]
+        return messages_in(self.settings.amqp_uri, event_queue_name(prefix, queue), *put_off)
 
     @property
     def settings(self) -> Settings:
