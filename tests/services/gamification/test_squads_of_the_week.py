@@ -6,13 +6,17 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID, uuid4
 
+from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from chassis.database import Database
+from chassis.migrations import configuration
 from contracts.events.gamification import SquadOfTheWeekChosen
 from services.gamification.domain.squads import CHOICE_DELAY
 from services.gamification.domain.weeks import begin_of, end_of, week_of
+from tests.conftest import DatabaseFactory
 from tests.services.gamification.boards import WEEK, Boards
 from tests.services.gamification.game import EVENING
 from tests.services.gamification.squads import ZONE
@@ -271,3 +275,39 @@ def recount(boards: Boards, week: str) -> list[tuple[UUID, int]]:
                 scores[row.squad_id] += row.xp
                 reached[row.squad_id] = max(row.at, reached.get(row.squad_id, datetime.min.replace(tzinfo=UTC)))
     return sorted(scores.items(), key=lambda item: (-item[1], reached[item[0]], item[0]))
+
+
+def test_an_academy_of_before_gives_badges_where_a_choice_was_corrected_and_mends_keys_of_names(
+    database_url_for: DatabaseFactory,
+) -> None:
+    database = Database(database_url_for("gamification"))
+    scripts = configuration(database.url, "gamification")
+    with database.unit_of_work() as unit_of_work:
+        unit_of_work.connection.execute(text("drop schema public cascade; create schema public"))
+    command.upgrade(scripts, "gamification_0006")
+    winner, corrected, alike = (uuid4() for _ in range(3))
+    keys = {winner: "abc", corrected: "DEF", alike: "ABC"}
+    with database.unit_of_work() as unit_of_work:
+        for squad_id, key in keys.items():
+            for statement in (
+                "insert into students (user_id) values (:id)",
+                "insert into squads (squad_id, name, name_key, motto, official, creator_id, captain_id, members, "
+                "created_at) values (:id, :key, :key, '', false, :id, :id, 1, now())",
+                "insert into ledger (user_id, kind, source_id, xp, points, at, squad_id) "
+                "values (:id, 'lesson', :id, 20, 20, now(), :id)",
+            ):
+                unit_of_work.connection.execute(text(statement), {"id": squad_id, "key": key})
+        for week, chosen_id in (("2026-W40", winner), ("2026-W41", corrected), ("2026-W42", None)):
+            chosen = text("insert into squads_of_the_week (week, squad_id, chosen_at) values (:week, :id, now())")
+            unit_of_work.connection.execute(chosen, {"week": week, "id": chosen_id})
+        has = text("insert into badge_awards values (:id, 'squad_of_the_week', '2026-W40', now())")
+        unit_of_work.connection.execute(has, {"id": winner})
+
+    command.upgrade(scripts, "heads")
+
+    with database.snapshot() as connection:
+        weeks = connection.execute(text("select week, awarded_squad_id from squads_of_the_week order by week")).all()
+        found = {row.squad_id: row.name_key for row in connection.execute(text("select * from squads"))}
+    assert [tuple(week) for week in weeks] == [("2026-W40", winner), ("2026-W41", None), ("2026-W42", None)]
+    assert found == {winner: "abc", corrected: "def", alike: "ABC"}
+    database.close()
