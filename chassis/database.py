@@ -57,8 +57,8 @@ class Database:
     """A service's own database. `on_told` is called after each commit that left events in the outbox.
 
     A statement that takes longer than `statement_seconds` is ended by the database, and so is one that waits for a lock
-    longer than `lock_seconds`. Within a call, a transaction that
-    has not come to its end by the deadline changes nothing: the caller has been told that it failed, and may ask again.
+    longer than `lock_seconds`. Within a call, a transaction that has not come to its end by the deadline changes
+    nothing: the caller has been told that it failed, and may ask again.
     """
 
     def __init__(

@@ -206,21 +206,13 @@ class Gamification(Service):
 
     @every(interval=CHOICE_SECONDS)
     def choose_squads_of_the_week(self) -> None:
-        """Award and tell what was chosen, then choose for weeks that have ended, and where something has changed."""
-        time_zone = self.settings.academy_time_zone
-        more = True
-        while more:
-            with self.database.unit_of_work() as unit_of_work:
-                more = squads_of_the_week.award_next(unit_of_work, time_zone, now())
-        with self.database.snapshot() as connection:
-            weeks = squads_of_the_week.doubtful_weeks(connection)
-            new_weeks = squads_of_the_week.new_weeks(connection, time_zone, now())
-        # what is chosen is told: after a breakdown, what was learned in time must have arrived first
-        if new_weeks and self.events_waiting(topology.GAMIFICATION_LEARNING) == 0:
-            weeks += new_weeks
-        for week in weeks:
-            with self.database.unit_of_work() as unit_of_work:
-                squads_of_the_week.choose(unit_of_work.connection, week, time_zone, now())
+        """Award and tell the squads of past weeks, and choose them where it was never done or something has changed."""
+        squads_of_the_week.look(
+            self.database,
+            self.settings.academy_time_zone,
+            lambda: self.events_waiting(topology.GAMIFICATION_LEARNING) == 0,
+            now(),
+        )
 
     @every(interval=BADGE_SECONDS)
     def catch_up_on_badges(self) -> None:

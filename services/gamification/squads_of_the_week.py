@@ -6,7 +6,7 @@ for the squad get the badge, and of each week one choice is told: a badge or a m
 back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Row
 
-from chassis.database import UnitOfWork
+from chassis.database import Database, UnitOfWork
 from contracts.events.gamification import SquadOfTheWeekChosen
 from services.gamification.accounting import Entry
 from services.gamification.badges import Fact, award
@@ -79,23 +79,24 @@ _EARNERS = text(
 _AWARDED = text("update squads_of_the_week set awarded_squad_id = squad_id where week = :week")
 
 
-def new_weeks(connection: Connection, time_zone: str, now: datetime) -> list[str]:
-    """The weeks that ended some minutes ago or earlier, in which squads earned, and whose squad was never chosen."""
-    last_week = week_before(week_of(now - CHOICE_DELAY, time_zone))
-    return list(connection.scalars(_NEW_WEEKS, {"last_week": last_week}))
+def look(database: Database, time_zone: str, is_caught_up: Callable[[], bool], now: datetime) -> None:
+    """Award and tell what was chosen, then choose for weeks that have ended, and where something has changed.
 
-
-def doubtful_weeks(connection: Connection) -> list[str]:
-    """The weeks in which something may have changed since their squad was chosen."""
-    return list(connection.scalars(_DOUBTFUL))
-
-
-def choose(connection: Connection, week: str, time_zone: str, now: datetime) -> None:
-    """Choose a week's squad, or none where none may win."""
-    _keep_changes_out(connection)
-    # where hardly anybody has a verified e-mail, all squads are looked through
-    connection.execute(text("set local statement_timeout = 0"))
-    connection.execute(_CHOOSE, {"week": week, "squad_id": _winner(connection, week, time_zone), "chosen_at": now})
+    What was never chosen is chosen once all of learning `is_caught_up`: it will be told, and after a breakdown what was
+    learned in time must have arrived. Other processes may do so at the same time.
+    """
+    more = True
+    while more:
+        with database.unit_of_work() as unit_of_work:
+            more = _award_next(unit_of_work, time_zone, now)
+    with database.snapshot() as connection:
+        weeks = list(connection.scalars(_DOUBTFUL))
+        new_weeks = _new_weeks(connection, time_zone, now)
+    if new_weeks and is_caught_up():
+        weeks += new_weeks
+    for week in weeks:
+        with database.unit_of_work() as unit_of_work:
+            _choose(unit_of_work.connection, week, time_zone, now)
 
 
 def xp_arrived(unit_of_work: UnitOfWork, earned: Sequence[Entry], time_zone: str, now: datetime) -> None:
@@ -144,7 +145,21 @@ def emails_were_verified(connection: Connection, first_at: datetime, time_zone: 
         connection.execute(_DOUBT_SINCE, {"week": since})
 
 
-def award_next(unit_of_work: UnitOfWork, time_zone: str, now: datetime) -> bool:
+def _new_weeks(connection: Connection, time_zone: str, now: datetime) -> list[str]:
+    """The weeks that ended some minutes ago or earlier, in which squads earned, and whose squad was never chosen."""
+    last_week = week_before(week_of(now - CHOICE_DELAY, time_zone))
+    return list(connection.scalars(_NEW_WEEKS, {"last_week": last_week}))
+
+
+def _choose(connection: Connection, week: str, time_zone: str, now: datetime) -> None:
+    """Choose a week's squad, or none where none may win."""
+    _keep_changes_out(connection)
+    # where hardly anybody has a verified e-mail, all squads are looked through
+    connection.execute(text("set local statement_timeout = 0"))
+    connection.execute(_CHOOSE, {"week": week, "squad_id": _winner(connection, week, time_zone), "chosen_at": now})
+
+
+def _award_next(unit_of_work: UnitOfWork, time_zone: str, now: datetime) -> bool:
     """Give the badge to those who earned for the squad of a week, if there is one whose members have none; whether
     there was one. It is told unless another of this week was, or the next week has ended too.
 

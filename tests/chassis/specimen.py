@@ -24,7 +24,7 @@ from kombu.transport.pyamqp import Channel
 from sqlalchemy import text
 
 import chassis.migrations
-from chassis.bus.broker import connect
+from chassis.bus.broker import connect, messages_in
 from chassis.bus.publisher import ConfirmedPublisher, Outgoing
 from chassis.clock import now
 from chassis.database import Database
@@ -241,8 +241,7 @@ class Laboratory:
 
     def depth(self, queue: str) -> int:
         """How many messages wait, ready, in the queue (named without the prefix)."""
-        with self.channel() as channel:
-            return int(channel.queue_declare(self.settings.bus_prefix + queue, passive=True).message_count)
+        return messages_in(self.settings.amqp_uri, self.settings.bus_prefix + queue)
 
     def scalar(self, statement: str, **values: Any) -> Any:
         """The one value that a statement selects."""

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from amqp.exceptions import PreconditionFailed
@@ -9,10 +10,13 @@ from kombu.transport.pyamqp import Channel
 
 from chassis.bus import broker
 from chassis.bus.events import EventConsumer
+from chassis.bus.publisher import Outgoing
+from chassis.local.processes import wait_until
+from chassis.service import Service
 from contracts import topology
 from contracts.topology import CONSUMER_QUEUES, EVENT_EXCHANGE, GAMIFICATION_LEARNING, RPC_EXCHANGE
 from tests.chassis.conftest import RETRY_DELAYS, LaboratoryFactory
-from tests.chassis.specimen import Laboratory, Specimen, lesson_completed
+from tests.chassis.specimen import PATIENCE, Laboratory, Specimen, lesson_completed
 from tests.told import envelope_of
 
 NAMES = [
@@ -96,6 +100,21 @@ def test_two_academies_on_one_broker_do_not_meet(
 
     assert shared_laboratory.effects(event.lesson_id) == [0]
     assert other.depth(GAMIFICATION_LEARNING.name) == 1
+
+
+def test_events_wait_in_their_queue_or_where_those_are_that_failed(make_laboratory: LaboratoryFactory) -> None:
+    laboratory = make_laboratory()
+
+    class Waiting(Service):
+        resources = SimpleNamespace(settings=laboratory.settings)  # type: ignore[assignment]
+
+    laboratory.publish("", "")
+    assert Waiting().events_waiting(GAMIFICATION_LEARNING) == 2
+    failed = broker.delay_queue_name(laboratory.settings.bus_prefix, GAMIFICATION_LEARNING, RETRY_DELAYS[-1])
+    laboratory.publish_raw([Outgoing("1", "", failed, b"{}", "application/json", {})])
+
+    assert wait_until(lambda: Waiting().events_waiting(GAMIFICATION_LEARNING) == 3, PATIENCE)
+    assert Waiting().events_waiting(topology.GAMIFICATION_PEOPLE) == 0
 
 
 def test_the_broker_never_drops_an_event_for_having_been_delivered_often(make_laboratory: LaboratoryFactory) -> None:

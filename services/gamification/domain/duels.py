@@ -18,6 +18,12 @@ LARGEST_STAKE = 50
 PER_PAIR_AND_WEEK = 3
 PER_STUDENT_AND_WEEK = 10
 
+OPEN_CHALLENGES = 50
+"""How many duels that wait for their rivals someone may have made: each of them calls on somebody."""
+
+UNANSWERED_CHALLENGES = 5
+"""How many duels someone may have made, as long as a duel lives, that the same rival has not begun."""
+
 State = Literal["open", "playing", "finished", "void"]
 Player = TypeVar("Player")
 

@@ -35,10 +35,6 @@ from services.gamification.students import Student, lock, save
 from services.gamification.tables import served_quizzes
 
 ANSWER_SECONDS = 1.0
-OPEN_CHALLENGES = 50
-"""How many duels that wait for their rivals someone may have made: each of them calls on somebody."""
-UNANSWERED_CHALLENGES = 5
-"""How many duels someone may have made, as long as a duel lives, that the same rival has not begun."""
 DUE_AT_ONCE = 100
 
 _TOKEN_BYTES = 16
@@ -109,13 +105,13 @@ def create_duel(database: Database, chapters: Chapters, rpc: Caller, wanted: Wan
         if made is not None and made.challenger_id == wanted.user_id:
             (view,) = queries.duel_views(connection, [made], wanted.user_id)
             return view
-        if queries.open_challenges(connection, wanted.user_id) >= OPEN_CHALLENGES:
-            raise Conflict("limit-reached", members={"maximum": OPEN_CHALLENGES})
+        if queries.open_challenges(connection, wanted.user_id) >= rules.OPEN_CHALLENGES:
+            raise Conflict("limit-reached", members={"maximum": rules.OPEN_CHALLENGES})
         if wanted.opponent_id is not None:
             since = now - rules.EXPIRES_AFTER
             unanswered = queries.unanswered_challenges(connection, wanted.user_id, wanted.opponent_id, since)
-            if unanswered >= UNANSWERED_CHALLENGES:
-                raise Conflict("unanswered-challenges", members={"maximum": UNANSWERED_CHALLENGES})
+            if unanswered >= rules.UNANSWERED_CHALLENGES:
+                raise Conflict("unanswered-challenges", members={"maximum": rules.UNANSWERED_CHALLENGES})
         duels.add(unit_of_work, duel)
         (view,) = queries.duel_views(connection, [duel], wanted.user_id)
     return view

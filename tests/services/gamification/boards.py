@@ -71,17 +71,10 @@ class Boards:
         with self.game.database.unit_of_work() as unit_of_work:
             leaderboards.fold_changes(unit_of_work)
 
-    def choose(self, now: datetime) -> None:
+    def choose(self, now: datetime, *, caught_up: bool = True) -> None:
         """What the timer does every half minute, twice: choose, then award and tell."""
-        with self.game.database.snapshot() as connection:
-            weeks = squads_of_the_week.doubtful_weeks(connection) + squads_of_the_week.new_weeks(connection, ZONE, now)
-        for week in weeks:
-            with self.game.database.unit_of_work() as unit_of_work:
-                squads_of_the_week.choose(unit_of_work.connection, week, ZONE, now)
-        more = True
-        while more:
-            with self.game.database.unit_of_work() as unit_of_work:
-                more = squads_of_the_week.award_next(unit_of_work, ZONE, now)
+        for _ in range(2):
+            squads_of_the_week.look(self.game.database, ZONE, lambda: caught_up, now)
 
     def winner(self, week: str = WEEK) -> queries.WinningSquad | None:
         """The squad of a week, as everybody sees it."""

@@ -113,6 +113,21 @@ def test_a_week_whose_lessons_all_arrive_late_is_won_told_and_rewarded_as_any_ot
     assert [badges_of(boards, user_id) for user_id in members] == [1, 1, 1]
 
 
+def test_while_learning_waits_to_be_heard_no_week_is_chosen_but_a_choice_is_corrected(boards: Boards) -> None:
+    first, second = [uuid4() for _ in range(3)], [uuid4() for _ in range(3)]
+    early, late = squad_of(boards, *first, verified=3), squad_of(boards, *second, verified=3)
+    boards.earn(*((user_id, MINUTE) for user_id in first))
+
+    boards.choose(CHOSEN_AT, caught_up=False)
+    assert winner_of(boards) is None
+    boards.choose(CHOSEN_AT)
+    assert winner_of(boards) == early
+    boards.earn(*((user_id, MINUTE) for user_id in second * 2), now=CHOSEN_AT)
+    boards.choose(CHOSEN_AT, caught_up=False)
+
+    assert winner_of(boards) == late
+
+
 def test_a_member_whose_lesson_arrives_after_the_choice_has_the_badge_too(boards: Boards) -> None:
     members = [uuid4() for _ in range(4)]
     squad_of(boards, *members, verified=3)
